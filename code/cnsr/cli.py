@@ -1,0 +1,31 @@
+"""What the command-line scripts share: error lines, exit status, stop signals."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+from cnsr.errors import UserError
+
+INTERRUPTED = 130  # the shell's convention for a process ended by SIGINT
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a script's `main` and exit with its status (``None`` is success).
+
+    A ``UserError`` becomes one line on standard error and status 1; Ctrl-C becomes status 130. Any other
+    exception is a fault of the program and keeps its traceback.
+    """
+    # Dying quietly when the reader of a pipe goes away is what every Unix tool does.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        status = main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    sys.exit(status or 0)
