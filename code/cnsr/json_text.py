@@ -1,0 +1,83 @@
+"""Strict JSON reading: places of syntax errors, and keys that stand twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+Duplicates = list[tuple[str | int, ...]]
+"""Paths of keys that stand twice in their object."""
+
+_STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|NaN|-?Infinity')
+
+
+class JsonSyntaxError(ValueError):
+    """The text is not JSON. `line` and `column` count from 1; `message` says what was expected."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(f"{line}:{column}: {message}")
+        self.message, self.line, self.column = message, line, column
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys stood twice."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def parse_json(text: str) -> tuple[Any, Duplicates]:
+    """Parse JSON `text` and list the keys that stand twice (the last one wins, as in Python).
+
+    ``NaN`` and ``Infinity`` are refused, as the JSON standard (RFC 8259) has them not.
+
+    Raises:
+        JsonSyntaxError: with line and column.
+    """
+    try:
+        data = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise JsonSyntaxError(f"not valid JSON: {_lower(error.msg)}", error.lineno, error.colno) from None
+    except _ConstantError as error:
+        raise _constant_error(text, str(error)) from None
+    except RecursionError:
+        raise JsonSyntaxError("not valid JSON: nested too deeply", 1, 1) from None
+    duplicates: Duplicates = []
+    _collect(data, (), duplicates)
+    return data, duplicates
+
+
+class _ConstantError(ValueError):
+    """One of the constants that Python's parser lets through."""
+
+
+def _refuse_constant(name: str) -> None:
+    raise _ConstantError(name)
+
+
+def _constant_error(text: str, name: str) -> JsonSyntaxError:
+    start = next(match.start() for match in _STRING_OR_CONSTANT.finditer(text) if match.group() == name)
+    line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+    return JsonSyntaxError(f"not valid JSON: {name} is no number", line, column)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    result = _Object(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        result.repeated = tuple(key for key in result if keys.count(key) > 1)
+    return result
+
+
+def _collect(value: Any, path: tuple[str | int, ...], found: Duplicates) -> None:
+    if isinstance(value, _Object):
+        found += [(*path, key) for key in value.repeated]
+        for key, item in value.items():
+            _collect(item, (*path, key), found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _collect(item, (*path, index), found)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
