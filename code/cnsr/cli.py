@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from collections.abc import Callable
+from typing import TextIO
 
 from cnsr.errors import UserError
 
@@ -17,6 +19,7 @@ def run(main: Callable[[], int | None]) -> None:
     A ``UserError`` becomes one line on standard error and status 1; Ctrl-C becomes status 130. Any other
     exception is a fault of the program and keeps its traceback.
     """
+    warnings.showwarning = _show_warning
     # Dying quietly when the reader of a pipe goes away is what every Unix tool does.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -29,3 +32,18 @@ def run(main: Callable[[], int | None]) -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(status or 0)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning of ours as one line for people, and any other one as Python does."""
+    if category is UserWarning:
+        print(f"warning: {message}", file=file or sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr)

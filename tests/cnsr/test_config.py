@@ -1,0 +1,234 @@
+"""Configs: defaults, paths, every fault at once."""
+
+import copy
+import json
+import warnings
+
+import pytest
+from cnsr.config import CONFIG_FOLDER, Config, PixelCNNConfig, load_config, parse_config
+from cnsr.errors import ConfigError
+from hypothesis import given
+from hypothesis import strategies as st
+
+PUBLISHED = (
+    "room_beauty",
+    "room_beauty_unet",
+    "room_beauty_gqn_buffers",
+    "archviz_beauty",
+    "archviz_beauty_unet",
+    "archviz_beauty_gqn_buffers",
+    "save_room",
+    "save_archviz",
+)
+
+MINIMAL = {"model": {"representations": [{"type": "Pool"}], "generators": [{"type": "PixelCNN"}]}}
+
+
+def changed(path, value):
+    """Return MINIMAL with `value` at `path` (keys and indices)."""
+    data = copy.deepcopy(MINIMAL)
+    target = data
+    for key in path[:-1]:
+        target = target.setdefault(key, {}) if isinstance(target, dict) else target[key]
+    target[path[-1]] = value
+    return data
+
+
+def message_of(data):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(data, "run.json")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_configs_load_by_bare_name(name):
+    config = load_config(f"{name}.json")
+    assert config.job_name == name
+    assert config.train_data_dir == CONFIG_FOLDER.parent / "datasets" / config.dataset / "train"
+
+
+def test_defaults_are_those_of_the_specification():
+    config = parse_config(MINIMAL, "some/run.json")
+    assert (config.seed, config.batch_size, config.test_batch_size, config.views_per_scene) == (-1, 36, 16, 5)
+    assert (config.learning_rate, config.precision, config.workers, config.ema) == (1e-4, "fp32", 2, 0.0)
+    assert config.job_name == "run"
+    encoder, generator = config.model.representations[0], config.model.generators[0]
+    assert (encoder.representation_dim, encoder.sharpening, encoder.final_sharpening) == (256, 500_000, 100_000)
+    assert isinstance(generator, PixelCNNConfig)
+    assert (generator.settings.layers, generator.settings.hidden_units) == (8, 512)
+    assert generator.settings.loss == ("logl1", "logssim")
+
+
+def test_types_have_the_published_defaults():
+    config = parse_config({"model": {"representations": [{}], "generators": [{}]}})
+    assert config.model.representations[0].type == "Tower"
+    assert config.model.generators[0].type == "GQN"
+
+
+def test_data_folders_count_from_the_folder_of_the_config(tmp_path):
+    file = tmp_path / "configs" / "mine.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({**MINIMAL, "train_data_dir": "../data/a"}))
+    config = load_config(file)
+    assert config.train_data_dir == tmp_path / "data" / "a"
+    assert config.test_data_dir == tmp_path / "datasets" / "room" / "test"
+
+
+def test_aggregation_is_read_in_any_case():
+    config = parse_config(changed(("model", "representations", 0, "aggregation_func"), "Max"))
+    assert config.model.representations[0].aggregation_func == "max"
+
+
+def test_passes_are_united_in_table_order():
+    data = copy.deepcopy(MINIMAL)
+    data["model"]["representations"][0]["observation_passes"] = ["normal", "beauty"]
+    data["model"]["generators"][0].update(query_passes=["depth", "position"], output_passes=["direct"], render_size=32)
+    config = parse_config(data)
+    assert config.observation_passes == ("beauty", "normal")
+    assert config.query_passes == ("beauty", "position", "depth", "direct")
+    assert config.passes == ("beauty", "position", "normal", "depth", "direct")
+    assert config.render_size == 64
+
+
+def test_keys_of_published_configs_that_follow_from_the_passes_give_one_warning():
+    data = changed(("model", "generators", 0, "query_dim"), 7)
+    data["observation_dim"] = 10
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        parse_config(data, "old.json")
+    assert [str(warning.message) for warning in caught] == [
+        "old.json: ignored, since it follows from the passes: observation_dim, model.generators[0].query_dim"
+    ]
+
+
+def test_unknown_key_gets_a_suggestion():
+    assert message_of({**MINIMAL, "batchsize": 3}) == 'run.json: batchsize: unknown key, did you mean "batch_size"?'
+    message = message_of(changed(("model", "generators", 0, "settings"), {"layrs": 3}))
+    assert message == 'run.json: model.generators[0].settings.layrs: unknown key, did you mean "layers"?'
+
+
+def test_two_wrong_values_are_reported_at_once():
+    data = changed(("model", "representations", 0, "render_size"), 0)
+    data["batch_size"] = "many"
+    message = message_of(data)
+    assert "batch_size: must be a valid integer (got 'many')" in message
+    assert "model.representations[0].render_size: must be greater than or equal to 1 (got 0)" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (("model", "output_pass"), "beuty", "model.output_pass: no such pass, did you mean \"beauty\"? (got 'beuty')"),
+        (
+            ("model", "representations", 0, "observation_passes"),
+            ["beuty"],
+            'model.representations[0].observation_passes[0]: no such pass, did you mean "beauty"?',
+        ),
+        (
+            ("model", "generators", 0, "representations"),
+            [1],
+            "model.generators[0].representations: there is no representation 1 (there are 1, from 0 on)",
+        ),
+        (("model", "generators", 0, "type"), "Unt", "model.generators[0].type: must be one of PixelCNN, Unet, GQN"),
+        (("model", "representations", 0, "type"), "Pol", "model.representations[0].type: must be 'Pool', 'Pyramid'"),
+        (("model", "representations", 0, "render_size"), 63, "Pool needs a multiple of 4 (got 63)"),
+        (
+            ("model", "generators", 0),
+            {"type": "Unet", "render_size": 96},
+            "model.generators[0].render_size: Unet needs a multiple of 64 (got 96)",
+        ),
+        (
+            ("model", "generators", 0),
+            {"type": "GQN", "render_size": 63},
+            "model.generators[0].settings.downscaling: must divide render_size 63 (got 4)",
+        ),
+        (
+            ("model", "generators", 0),
+            {"type": "Sum", "query_passes": ["depth", "direct"]},
+            "model.generators[0].query_passes: Sum needs passes with the same number of channels",
+        ),
+        (
+            ("model", "generators", 0),
+            {"type": "Copy"},
+            "model.generators[0].settings.index: must name an earlier generator that is no Copy (got 0)",
+        ),
+        (("seed",), True, "seed: must be a valid integer (got True)"),
+        (("views_per_scene",), 1, "views_per_scene: must be greater than or equal to 2 (got 1)"),
+        (("model", "generators"), [], "model.generators: the list should have at least 1 item"),
+        (("job_name",), "../x", "job_name: string should match pattern"),
+    ],
+)
+def test_impossible_values_are_named_with_their_path(path, value, expected):
+    assert expected in message_of(changed(path, value))
+
+
+def test_a_partition_needs_three_channels():
+    data = changed(("model", "representations", 0, "representation_dim"), 2)
+    assert parse_config(data).model.representations[0].representation_dim == 2
+    message = message_of({**data, "latent_separation": True})
+    assert "a partitioned representation needs at least 3 channels (got 2)" in message
+
+
+def test_model_is_required():
+    assert message_of({}) == "run.json: model: is missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"seed": 1,\n "seed" 2}', ":2:9: not valid JSON: expecting ':' delimiter"),
+        ('{"seed": NaN}', ":1:10: not valid JSON: NaN is no number"),
+        ("[]", "a config is a JSON object, not list"),
+        ("", ":1:1: not valid JSON: expecting value"),
+        ('{"seed": 1, "seed": 2}', "seed: the key stands twice"),
+    ],
+)
+def test_broken_text_is_placed(tmp_path, text, expected):
+    file = tmp_path / "broken.json"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert expected in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+def test_missing_config_lists_those_that_are_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"no such config; give a path, or one of archviz_beauty\.json"):
+        load_config("nowhere.json")
+    with pytest.raises(ConfigError, match="is a folder; name a JSON config file in it"):
+        load_config(tmp_path)
+
+
+def test_digest_ignores_where_the_data_lie_and_nothing_else(tmp_path):
+    here, there = parse_config(MINIMAL, "run.json"), parse_config(MINIMAL, "run.json", tmp_path)
+    assert here.train_data_dir != there.train_data_dir
+    assert here.digest() == there.digest()
+    assert here.digest() != parse_config({**MINIMAL, "learning_rate": 2e-4}, "run.json").digest()
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+PATHS = st.sampled_from(
+    [
+        *[(key,) for key in Config.model_fields],
+        *[("model", key) for key in ("pose_dim", "output_pass", "representations", "generators")],
+        *[("model", "representations", 0, key) for key in ("type", "render_size", "aggregation_func")],
+        *[
+            ("model", "generators", 0, key)
+            for key in ("type", "query_passes", "output_passes", "representations", "render_size", "settings")
+        ],
+    ]
+)
+
+
+@given(path=PATHS, value=JSON_VALUES)
+def test_any_value_anywhere_is_taken_or_refused_with_its_place(path, value):
+    try:
+        parse_config(changed(path, value), "run.json")
+    except ConfigError as error:
+        assert str(error).startswith("run.json: ")
+        assert path[-1] in str(error) or "model" in str(error)
