@@ -1,0 +1,144 @@
+"""Faults of a scene in words: pydantic's findings as one line for people."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cnsr.errors import SceneError
+from cnsr.scenes.json_positions import KeyPath, Position, positions
+
+_MOST_FAULTS = 50
+_LONGEST_VALUE = 40
+# pydantic's words, and what people who write JSON call it.
+_WORDS = (
+    (re.compile("Input should be"), "expected"),
+    (re.compile(r"a valid dictionary( or instance of \w+)?"), "an object {...}"),
+    (re.compile("a valid tuple"), "a list [...]"),
+    (re.compile("Tuple should have"), "expected"),
+    (re.compile(" after validation"), ""),
+)
+_PLAIN_KEY = re.compile(r"[\w-]+")
+# Members of the union of objects, which stand in pydantic's locations between an index and a key.
+_TAGS = ("grid", "sphere", "file")
+# Findings whose message says all: the value found would add nothing, or is a whole object.
+_WITHOUT_VALUE = frozenset({"missing", "too_long", "too_short", "lookat", "near", "material", "transform", "direction"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a document.
+
+    Attributes:
+        path: where it is in the document.
+        message: what was expected, and what is there.
+    """
+
+    path: KeyPath
+    message: str
+
+    @classmethod
+    def unknown_name(cls, path: KeyPath, kind: str, name: str, known: Iterable[str]) -> Fault:
+        """Return the fault that `name` is no known `kind`, with the name that was probably meant."""
+        known = [str(other) for other in known]
+        near = difflib.get_close_matches(name, known, n=1)
+        if near:
+            advice = f"did you mean {quote(near[0])}?"
+        elif known:
+            advice = f"expected one of {', '.join(map(quote, known))}"
+        else:
+            advice = f"there is no {kind} at all"
+        return cls(path, f"unknown {kind} {quote(name)}; {advice}")
+
+
+def quote(value: object) -> str:
+    """Return `value` as JSON in one short line."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """Return a path as people write it: ``geometry[3].transform[0]``."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        else:
+            text += ("." if text else "") + (key if _PLAIN_KEY.fullmatch(key) else json.dumps(key))
+    return text
+
+
+def faults_of(error: ValidationError, model_at: Callable[[KeyPath], type[BaseModel]]) -> list[Fault]:
+    """Return the findings of pydantic in words.
+
+    Args:
+        error: all findings about a document.
+        model_at: the model that the last key of one of pydantic's locations belongs to. Inside an object of a scene
+            a location holds one item more than the document: the object's type, after its index.
+    """
+    return [_fault(details, model_at) for details in error.errors(include_url=False)]
+
+
+def _fault(details: ErrorDetails, model_at: Callable[[KeyPath], type[BaseModel]]) -> Fault:
+    location, kind = details["loc"], details["type"]
+    path = _without_tag(location)
+    last = path[-1] if path else ""
+    if kind == "extra_forbidden":
+        return Fault.unknown_name(path, "key", str(last), model_at(location).model_fields)
+    if kind == "missing":
+        if isinstance(last, int):
+            return Fault(path, "missing, there are too few items")
+        description = model_at(location).model_fields[last].description
+        return Fault(path, f"missing; expected {description}" if description else "missing")
+    if kind == "union_tag_invalid":
+        return Fault.unknown_name((*path, "type"), "type", details["ctx"]["tag"], _TAGS)
+    if kind == "union_tag_not_found":
+        return Fault((*path, "type"), f"missing; expected one of {', '.join(map(quote, _TAGS))}")
+    message = details["msg"]
+    for theirs, ours in _WORDS:
+        message = theirs.sub(ours, message)
+    message = message[:1].lower() + message[1:]
+    return Fault(path, message if kind in _WITHOUT_VALUE else f"{message}, found {quote(details['input'])}")
+
+
+def _without_tag(location: KeyPath) -> KeyPath:
+    for at in range(1, len(location)):
+        if isinstance(location[at - 1], int) and location[at] in _TAGS:
+            return location[:at] + location[at + 1 :]
+    return location
+
+
+def scene_error(source: str, faults: Sequence[Fault], text: str | None) -> SceneError:
+    """Return the one-line error that lists all `faults`.
+
+    Args:
+        source: the file, or what else the document is called.
+        faults: what is wrong with it; not empty.
+        text: the JSON text, to tell lines; None if there is none.
+    """
+    places = positions(text) if text is not None else {}
+    parts = []
+    for fault in faults[:_MOST_FAULTS]:
+        line = _line(fault.path, places)
+        where = dotted(fault.path) + (f" (line {line})" if line else "")
+        parts.append(f"{where}: {fault.message}" if fault.path else fault.message)
+    if len(faults) > _MOST_FAULTS:
+        parts.append(f"and {len(faults) - _MOST_FAULTS} more")
+    return SceneError(f"{source}: {'; '.join(parts)}")
+
+
+def _line(path: KeyPath, places: dict[KeyPath, Position]) -> int | None:
+    """Return the line of a value, or of the innermost thing around it that is there (for a missing key)."""
+    for length in range(len(path), -1, -1):
+        if path[:length] in places:
+            return places[path[:length]].line
+    return None

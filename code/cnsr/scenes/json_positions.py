@@ -1,0 +1,107 @@
+"""Where in a JSON text each value stands.
+
+Python's own parser is fast but forgets positions. This second pass is only run when something is wrong with a
+file, to tell the line; it takes a text that the standard parser has found to be well-formed JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+KeyPath = tuple[str | int, ...]
+"""Keys and indices that lead from the root of a document to a value."""
+
+# Strings, punctuation, and everything else that may stand between punctuation (numbers, true, NaN, ...).
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+_NOT_FINITE = {"NaN", "Infinity", "-Infinity"}
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a text; both numbers start at 1, as editors count."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One value of a document.
+
+    Attributes:
+        path: where it is.
+        position: of its key in an object, else of its first character.
+        text: the first token of the value: ``{``, ``[``, a string with quotes, or a literal.
+    """
+
+    path: KeyPath
+    position: Position
+    text: str
+
+
+@dataclass
+class _Container:
+    """An object or array that is being read."""
+
+    path: KeyPath
+    is_object: bool
+    index: int = 0
+    key: str | None = None
+    key_offset: int = 0
+
+    def next_path(self) -> KeyPath:
+        return (*self.path, self.key if self.key is not None else self.index)
+
+
+def occurrences(text: str) -> Iterator[Occurrence]:
+    """Yield every value of a well-formed JSON `text` with its place, in the order of the text.
+
+    Duplicate keys yield the same path twice. Nesting may be of any depth.
+    """
+    line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def position(offset: int) -> Position:
+        line = bisect_right(line_starts, offset)
+        return Position(line, offset - line_starts[line - 1] + 1)
+
+    stack: list[_Container] = []
+    for match in _TOKEN.finditer(text):
+        token, offset = match.group(), match.start()
+        top = stack[-1] if stack else None
+        if token in "]}":
+            stack.pop()
+        elif token == ",":
+            assert top is not None
+            top.index += 1
+            top.key = None
+        elif token == ":":
+            pass
+        elif top is not None and top.is_object and top.key is None:
+            top.key, top.key_offset = json.loads(token), offset
+        else:
+            path = top.next_path() if top else ()
+            yield Occurrence(path, position(top.key_offset if top and top.is_object else offset), token)
+            if token in "[{":
+                stack.append(_Container(path, token == "{"))
+
+
+def positions(text: str) -> dict[KeyPath, Position]:
+    """Return the position of every value of a well-formed JSON `text` by its path (the last of duplicates)."""
+    return {found.path: found.position for found in occurrences(text)}
+
+
+def not_finite_and_duplicates(text: str) -> tuple[list[Occurrence], list[Occurrence]]:
+    """Return the values that are NaN or infinite literals, and the second and later ones of each repeated key."""
+    seen: set[KeyPath] = set()
+    not_finite, duplicates = [], []
+    for found in occurrences(text):
+        if found.path in seen:
+            duplicates.append(found)
+        seen.add(found.path)
+        if found.text in _NOT_FINITE:
+            not_finite.append(found)
+    return not_finite, duplicates
