@@ -1,6 +1,6 @@
 """Compositional neural scene representations for shading inference.
 
-Conventions that hold everywhere (spec: ``docs/conventions.md``):
+Conventions that hold everywhere (one page of them: ``docs/conventions.md``):
 
 * Images are ``[..., C, H, W]`` in tensors and ``[H, W, C]`` in NumPy; row 0 is the top.
 * Radiance is linear, scene-referred RGB. "Display-referred" means clamped to [0, 1] and sRGB-encoded.
