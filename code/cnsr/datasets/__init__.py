@@ -1,0 +1,1 @@
+"""From scene files and renderings to the batches that training sees."""
