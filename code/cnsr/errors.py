@@ -31,3 +31,7 @@ class CheckpointError(UserError):
 
 class StorageError(UserError):
     """A file could not be written: disk full, no permission, no such folder."""
+
+
+class TrainingError(UserError):
+    """Training cannot go on: the loss is no number, or nothing is left to be trained."""

@@ -1,0 +1,1 @@
+"""Training: the loop, checkpoints, metrics, what is logged, and evaluation on held-out scenes."""

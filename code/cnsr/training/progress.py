@@ -1,0 +1,71 @@
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from tqdm import tqdm
+
+_BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left, {rate_fmt}{postfix}]"
+
+
+class Progress:
+    """Shows iteration, loss, iterations per second, share of time spent waiting for data, and remaining time.
+
+    Where `stream` is no terminal, there is no bar, but a plain line at most every `interval` seconds.
+    """
+
+    def __init__(self, stream: TextIO | None = None, interval: float = 30.0) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._interval = interval
+        self._bar: tqdm[None] | None = None
+        self._waiting = 0.0
+        self._total = 0
+        self._done = 0
+        self._first = 0
+        self._begun = 0.0
+        self._spoken = 0.0
+
+    def begin(self, total: int, done: int) -> None:
+        """Start at `done` of `total` iterations."""
+        self._total, self._done, self._first = total, done, done
+        self._begun = self._spoken = time.monotonic()
+        if self._stream.isatty():
+            self._bar = tqdm(
+                total=total, initial=done, file=self._stream, unit="it", bar_format=_BAR, dynamic_ncols=True
+            )
+
+    def step(self, loss: float | None) -> None:
+        """Count one iteration; `loss` is the last one known."""
+        self._done += 1
+        text = f"loss {loss:.4g}, " if loss is not None else ""
+        text += f"waiting for data {self._waiting:.0%}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(1)
+            return
+        now = time.monotonic()
+        if now - self._spoken >= self._interval:
+            self._spoken = now
+            rate = (self._done - self._first) / (now - self._begun)
+            left = tqdm.format_interval((self._total - self._done) / rate)
+            self.note(f"iteration {self._done}/{self._total}, {rate:.3g} it/s, {left} left, {text}")
+
+    def waiting(self, share: float) -> None:
+        """Set the share of time, 0 to 1, in which the device waited for data."""
+        self._waiting = share
+
+    def note(self, text: str) -> None:
+        """Print a line without disturbing the bar."""
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def end(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

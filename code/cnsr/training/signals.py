@@ -1,0 +1,51 @@
+"""Stopping on SIGINT and SIGTERM without losing work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class StopRequest:
+    """Context in which the first SIGINT or SIGTERM is only noted, so that the caller can save and leave.
+
+    The second signal ends the program at once, by ``SystemExit``, which still lets files and workers be cleaned up;
+    the third does what the system does by default. Outside the main thread, where Python forbids signal handlers,
+    the context does nothing.
+
+    Attributes:
+        signal: number of the signal that came, or ``None``.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._former: dict[int, Any] = {}
+
+    @property
+    def exit_status(self) -> int:
+        """128 + signal number, as shells report a process that a signal ended; 0 without a signal."""
+        return 128 + self.signal if self.signal is not None else 0
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._former[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is None:
+            self.signal = number
+            # Straight to the file descriptor: the signal may have come in the middle of a print.
+            os.write(2, b"\nstopping after this iteration, with a checkpoint; once more to stop at once\n")
+            return
+        for each in self._former:
+            signal.signal(each, signal.SIG_DFL)
+        sys.exit(128 + number)
