@@ -31,10 +31,8 @@ def storage_error(path: Path, error: OSError) -> StorageError:
 
 
 @contextmanager
-def atomic_path(path: Path, durable: bool = True) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it is synced to disk and renamed to `path`.
-
-    Not `durable`: without the sync, for files whose readers notice what a power cut left out and make them anew.
 
     The temporary name starts with a dot and keeps the ending of `path`, since libraries choose formats by it.
     When the body raises, the temporary file is removed and whatever stood at `path` stays as it was.
@@ -49,16 +47,14 @@ def atomic_path(path: Path, durable: bool = True) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        if durable:
-            _sync(temporary)
+        _sync(temporary)
         # mkstemp makes files private; a finished file gets what the user's umask says.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
         temporary = None
-        if durable:
-            _sync(path.parent)
+        _sync(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
