@@ -34,16 +34,29 @@ def parse_json(text: str) -> tuple[Any, Duplicates]:
     Raises:
         JsonSyntaxError: with line and column.
     """
+    any_repeated = False
+
+    def remember(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal any_repeated
+        result = dict(pairs)
+        if len(result) == len(pairs):
+            return result
+        any_repeated = True
+        return _object(pairs)
+
     try:
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        data = json.loads(text, object_pairs_hook=remember, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise JsonSyntaxError(f"not valid JSON: {_lower(error.msg)}", error.lineno, error.colno) from None
     except _ConstantError as error:
         raise _constant_error(text, str(error)) from None
     except RecursionError:
         raise JsonSyntaxError("not valid JSON: nested too deeply", 1, 1) from None
+    except ValueError as error:  # Python refuses integers of thousands of digits
+        raise JsonSyntaxError(f"not sensible JSON: {_lower(str(error)).partition(';')[0]}", 1, 1) from None
     duplicates: Duplicates = []
-    _collect(data, (), duplicates)
+    if any_repeated:
+        _collect(data, (), duplicates)
     return data, duplicates
 
 
@@ -63,15 +76,14 @@ def _constant_error(text: str, name: str) -> JsonSyntaxError:
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     result = _Object(pairs)
-    if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        result.repeated = tuple(key for key in result if keys.count(key) > 1)
+    keys = [key for key, _ in pairs]
+    result.repeated = tuple(key for key in result if keys.count(key) > 1)
     return result
 
 
 def _collect(value: Any, path: tuple[str | int, ...], found: Duplicates) -> None:
-    if isinstance(value, _Object):
-        found += [(*path, key) for key in value.repeated]
+    if isinstance(value, dict):
+        found += [(*path, key) for key in getattr(value, "repeated", ())]
         for key, item in value.items():
             _collect(item, (*path, key), found)
     elif isinstance(value, list):

@@ -45,3 +45,8 @@ def test_constants_that_are_no_json_are_refused_where_they_stand(name):
 def test_deep_nesting_is_a_syntax_error_rather_than_a_crash():
     with pytest.raises(JsonSyntaxError, match="nested too deeply"):
         parse_json("[" * 200_000)
+
+
+def test_a_huge_integer_is_a_syntax_error_rather_than_a_crash():
+    with pytest.raises(JsonSyntaxError, match="not sensible JSON: exceeds the limit"):
+        parse_json('{"seed": ' + "1" * 5000 + "}")

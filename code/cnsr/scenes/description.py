@@ -27,9 +27,9 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from cnsr.errors import SceneError
+from cnsr.json_text import Duplicates, JsonSyntaxError, parse_json
 from cnsr.scenes.faults import Fault, faults_of, scene_error
 from cnsr.scenes.json_positions import KeyPath
-from cnsr.scenes.json_reading import read_json
 
 LARGEST = 1e18
 """Numbers of a scene stay within ±LARGEST, so that squares of distances are finite in single precision."""
@@ -219,8 +219,18 @@ def load_scene(path: Path) -> Scene:
             scene (with line and dotted path of every fault).
     """
     path = Path(path)
-    data, text = read_json(path, SceneError)
-    return _parse(data, str(path), path.parent, text)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        data, duplicates = parse_json(text)
+    except FileNotFoundError:
+        raise SceneError(f"{path}: there is no such scene file") from None
+    except OSError as error:
+        raise SceneError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise SceneError(f"{path}: expected JSON in UTF-8, but byte {error.start} is not UTF-8") from None
+    except JsonSyntaxError as error:
+        raise SceneError(f"{path}:{error.line}:{error.column}: {error.message}") from None
+    return _parse(data, str(path), path.parent, text, duplicates)
 
 
 def scene_json(scene: Scene) -> str:
@@ -257,15 +267,19 @@ def _model_at(location: KeyPath) -> type[BaseModel]:
             return Scene
 
 
-def _parse(data: object, source: str, folder: Path | None, text: str | None) -> Scene:
+def _parse(
+    data: object, source: str, folder: Path | None, text: str | None, duplicates: Duplicates | None = None
+) -> Scene:
+    faults = [Fault(path, "the key stands twice") for path in duplicates or ()]
     try:
         scene = Scene.model_validate(data)
     except ValidationError as error:
-        faults = faults_of(error, _model_at)
+        faults += faults_of(error, _model_at)
         # The check of material names only runs on scenes that are right otherwise; people want it all at once.
         if all(details["type"] != "material" for details in error.errors()):
             faults += _raw_material_faults(data)
-        raise scene_error(source, faults, text) from None
+    if faults:
+        raise scene_error(source, faults, text)
     scene._folder = folder
     return scene
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
@@ -17,7 +16,6 @@ KeyPath = tuple[str | int, ...]
 
 # Strings, punctuation, and everything else that may stand between punctuation (numbers, true, NaN, ...).
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
-_NOT_FINITE = {"NaN", "Infinity", "-Infinity"}
 
 
 @dataclass(frozen=True)
@@ -26,21 +24,6 @@ class Position:
 
     line: int
     column: int
-
-
-@dataclass(frozen=True)
-class Occurrence:
-    """One value of a document.
-
-    Attributes:
-        path: where it is.
-        position: of its key in an object, else of its first character.
-        text: the first token of the value: ``{``, ``[``, a string with quotes, or a literal.
-    """
-
-    path: KeyPath
-    position: Position
-    text: str
 
 
 @dataclass
@@ -57,11 +40,13 @@ class _Container:
         return (*self.path, self.key if self.key is not None else self.index)
 
 
-def occurrences(text: str) -> Iterator[Occurrence]:
-    """Yield every value of a well-formed JSON `text` with its place, in the order of the text.
+def positions(text: str) -> dict[KeyPath, Position]:
+    """Return where every value of a well-formed JSON `text` stands, by its path.
 
-    Duplicate keys yield the same path twice. Nesting may be of any depth.
+    The place is that of the key in an object, else of the value's first character; of keys that stand twice, the
+    last. Nesting may be of any depth.
     """
+    places: dict[KeyPath, Position] = {}
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def position(offset: int) -> Position:
@@ -84,24 +69,7 @@ def occurrences(text: str) -> Iterator[Occurrence]:
             top.key, top.key_offset = json.loads(token), offset
         else:
             path = top.next_path() if top else ()
-            yield Occurrence(path, position(top.key_offset if top and top.is_object else offset), token)
+            places[path] = position(top.key_offset if top and top.is_object else offset)
             if token in "[{":
                 stack.append(_Container(path, token == "{"))
-
-
-def positions(text: str) -> dict[KeyPath, Position]:
-    """Return the position of every value of a well-formed JSON `text` by its path (the last of duplicates)."""
-    return {found.path: found.position for found in occurrences(text)}
-
-
-def not_finite_and_duplicates(text: str) -> tuple[list[Occurrence], list[Occurrence]]:
-    """Return the values that are NaN or infinite literals, and the second and later ones of each repeated key."""
-    seen: set[KeyPath] = set()
-    not_finite, duplicates = [], []
-    for found in occurrences(text):
-        if found.path in seen:
-            duplicates.append(found)
-        seen.add(found.path)
-        if found.text in _NOT_FINITE:
-            not_finite.append(found)
-    return not_finite, duplicates
+    return places
