@@ -1,0 +1,1 @@
+"""Networks: encoders, partition of the representation, generators, losses, and the model that joins them."""

@@ -1,0 +1,111 @@
+"""The generators of a model, run one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from cnsr.buffers import BUFFERS
+from cnsr.config import Config, GeneratorConfig
+from cnsr.errors import ConfigError
+from cnsr.models.generator import Generator, Given
+from cnsr.models.inputs import join_representations, network_input, target_image
+from cnsr.models.registry import build_generator
+
+
+class GeneratorChain(nn.Module):
+    """All generators of a config; each may replace buffers that later ones read.
+
+    Attributes:
+        generators: in the config's order, which is the order in which they run.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.configs: tuple[GeneratorConfig, ...] = config.model.generators
+        if all(generator.discard_loss for generator in self.configs):
+            raise ConfigError("model.generators: all of them have discard_loss, so nothing could be learned")
+        dimensions = [encoder.representation_dim for encoder in config.model.representations]
+        self.generators = nn.ModuleList(
+            build_generator(
+                generator, index, config.model.pose_dim, sum(dimensions[used] for used in generator.representations)
+            )
+            for index, generator in enumerate(self.configs)
+        )
+
+    def forward(
+        self, queries: Mapping[str, Tensor], poses: Tensor, representations: Sequence[Tensor], iteration: int
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], list[Tensor]]:
+        """Run all generators with known targets, as in training.
+
+        Args:
+            queries: {pass: [B, C, H, W]}, inputs and targets.
+            poses: [B, V].
+            representations: [B, R_i, h_i, w_i] of each encoder.
+            iteration: of the training, for annealed losses.
+
+        Returns:
+            The linear images by output pass, every loss term by name (``generator0_logl1``), and those terms that
+            are to be minimized (not those of generators with ``discard_loss``).
+        """
+        seen, outputs = dict(queries), dict[str, Tensor]()
+        terms: dict[str, Tensor] = {}
+        minimized: list[Tensor] = []
+        for index, (generator, config) in enumerate(self._pairs()):
+            target = target_image(queries, config.output_passes, config.render_size)
+            image, losses = generator.training_step(_given(seen, poses, representations, config), target, iteration)
+            terms |= {f"generator{index}_{name}": value for name, value in losses.items()}
+            if not config.discard_loss:
+                minimized += losses.values()
+            made = _by_pass(image, config)
+            outputs |= made
+            if config.override_train:
+                seen |= _handed_on(made, config)
+        return outputs, terms, minimized
+
+    def sample(
+        self, queries: Mapping[str, Tensor], poses: Tensor, representations: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the linear images by output pass where targets are unknown; arguments as for `forward`."""
+        seen, outputs = dict(queries), dict[str, Tensor]()
+        for generator, config in self._pairs():
+            made = _by_pass(generator.sample(_given(seen, poses, representations, config)), config)
+            outputs |= made
+            if config.override_sample:
+                seen |= _handed_on(made, config)
+        return outputs
+
+    def initialize_outputs(self, queries: Mapping[str, Tensor]) -> None:
+        """Let each generator adapt to its targets among `queries` before the first training step."""
+        for generator, config in self._pairs():
+            generator.initialize_output(target_image(queries, config.output_passes, config.render_size))
+
+    def _pairs(self) -> Iterator[tuple[Generator, GeneratorConfig]]:
+        return zip(cast("list[Generator]", list(self.generators)), self.configs, strict=True)
+
+
+def _given(
+    buffers: Mapping[str, Tensor], poses: Tensor, representations: Sequence[Tensor], config: GeneratorConfig
+) -> Given:
+    scenes, size = len(poses), config.render_size
+    return Given(
+        buffers=network_input(buffers, config.query_passes, size)
+        if config.query_passes
+        else poses.new_zeros(scenes, 0, size, size),
+        pose=poses,
+        representation=join_representations([representations[index] for index in config.representations])
+        if config.representations
+        else poses.new_zeros(scenes, 0, 1, 1),
+    )
+
+
+def _by_pass(image: Tensor, config: GeneratorConfig) -> dict[str, Tensor]:
+    widths = [BUFFERS[name].channels for name in config.output_passes]
+    return dict(zip(config.output_passes, torch.split(image, widths, dim=1), strict=True))
+
+
+def _handed_on(images: Mapping[str, Tensor], config: GeneratorConfig) -> dict[str, Tensor]:
+    return {name: image.detach() if config.detach else image for name, image in images.items()}

@@ -1,0 +1,59 @@
+"""What a network sees of a view's buffers: resized, cleaned, and concatenated in the config's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MIRROR_PASSES = ("mirror", "mirror_hit", "mirror_normal")
+MIRROR_ROUGHNESS = 0.75
+"""Roughness above which a reflected ray says nothing about what a surface looks like."""
+
+
+def network_input(buffers: Mapping[str, Tensor], passes: Sequence[str], size: int) -> Tensor:
+    """Return the named buffers ([M, C, H, W] each) as one tensor [M, sum of C, size, size].
+
+    Resizing takes the nearest pixel. `indirect`, a difference of two estimates, is clamped to >= 0. Where
+    `roughness` is among the passes, the mirror buffers are 0 wherever it is above 0.75.
+
+    Args:
+        buffers: linear images by pass; those that are not named are ignored.
+        passes: at least one, in the order of the config.
+        size: edge of the result in pixels.
+
+    Raises:
+        KeyError: a named buffer is missing.
+    """
+    images = {name: _resized(buffers[name], size) for name in passes}
+    if "indirect" in images:
+        images["indirect"] = images["indirect"].clamp_min(0)
+    if "roughness" in images:
+        rough = images["roughness"] > MIRROR_ROUGHNESS  # [M, 1, S, S]
+        for name in set(MIRROR_PASSES) & set(images):
+            images[name] = images[name].masked_fill(rough, 0.0)
+    return torch.cat([images[name] for name in passes], dim=1)
+
+
+def target_image(buffers: Mapping[str, Tensor], passes: Sequence[str], size: int) -> Tensor:
+    """Return the buffers that a generator aims at, [M, sum of C, size, size]; `indirect` is clamped to >= 0."""
+    return torch.cat([network_input(buffers, (name,), size) for name in passes], dim=1)
+
+
+def join_representations(representations: Sequence[Tensor]) -> Tensor:
+    """Concatenate [B, R_i, h_i, w_i] on channels; smaller maps are resized (nearest) to the largest one."""
+    height = max(part.shape[2] for part in representations)
+    width = max(part.shape[3] for part in representations)
+    return torch.cat(
+        [
+            part if part.shape[2:] == (height, width) else F.interpolate(part, size=(height, width), mode="nearest")
+            for part in representations
+        ],
+        dim=1,
+    )
+
+
+def _resized(image: Tensor, size: int) -> Tensor:
+    return image if image.shape[-2:] == (size, size) else F.interpolate(image, size=(size, size), mode="nearest")

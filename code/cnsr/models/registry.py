@@ -1,0 +1,63 @@
+"""Which class stands behind the `type` of an encoder or generator: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from cnsr.buffers import channel_count
+from cnsr.config import GeneratorConfig, RepresentationConfig
+from cnsr.errors import ConfigError
+from cnsr.models.encoders import Encoder, Pool
+from cnsr.models.generator import Channels, Generator
+from cnsr.models.pixel_generator import PixelGenerator
+
+ENCODERS: Mapping[str, Callable[[int, int, int, int], Encoder]] = {
+    "Pool": Pool,
+}
+"""Each takes the input channels, pose channels, representation channels and number of partitions."""
+
+GENERATORS: Mapping[str, Callable[[Any, Channels], Generator]] = {
+    "PixelCNN": PixelGenerator,
+}
+"""Each takes its own kind of ``GeneratorConfig`` and the numbers of channels."""
+
+_Made = TypeVar("_Made")
+
+
+def build_encoder(config: RepresentationConfig, index: int, pose_dim: int, partitions: int) -> Encoder:
+    """Make ``model.representations[index]``.
+
+    Raises:
+        ConfigError: this version has no encoder of that type, or its settings are impossible.
+    """
+    make = _look_up(ENCODERS, config.type, f"model.representations[{index}]")
+    try:
+        return make(channel_count(config.observation_passes), pose_dim, config.representation_dim, partitions)
+    except ConfigError as error:
+        raise ConfigError(f"model.representations[{index}].{error}") from error
+
+
+def build_generator(config: GeneratorConfig, index: int, pose_dim: int, representation_dim: int) -> Generator:
+    """Make ``model.generators[index]``, which takes `representation_dim` channels of representation.
+
+    Raises:
+        ConfigError: this version has no generator of that type, or its settings are impossible.
+    """
+    make = _look_up(GENERATORS, config.type, f"model.generators[{index}]")
+    channels = Channels(
+        buffers=channel_count(config.query_passes),
+        pose=pose_dim,
+        representation=representation_dim,
+        output=channel_count(config.output_passes),
+    )
+    try:
+        return make(config, channels)
+    except ConfigError as error:
+        raise ConfigError(f"model.generators[{index}].{error}") from error
+
+
+def _look_up(table: Mapping[str, _Made], name: str, path: str) -> _Made:
+    if name not in table:
+        raise ConfigError(f"{path}.type: this version has no {name!r}, only {', '.join(table)}")
+    return table[name]
