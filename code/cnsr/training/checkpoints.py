@@ -216,7 +216,9 @@ def _interpret(path: Path, content: object) -> Checkpoint:
     if not isinstance(iteration, int) or iteration < 0:
         raise CheckpointError(f"{path}: is no checkpoint (iteration is {iteration!r}, not a count)")
     rest = {
-        entry.name: content.get(entry.name) for entry in fields(Checkpoint) if entry.name not in _REQUIRED | {"versions"}
+        entry.name: content.get(entry.name)
+        for entry in fields(Checkpoint)
+        if entry.name not in _REQUIRED | {"versions"}
     }
     for name, value in rest.items():
         wanted = int if name == "seed" else dict

@@ -8,7 +8,7 @@ from cnsr.errors import ConfigError
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """Return the device called `name` (``cpu``, ``cuda`` or ``cuda:N``), by default the first GPU, or the CPU without one.
+    """Return the device called `name` (``cpu``, ``cuda`` or ``cuda:N``); by default the first GPU, else the CPU.
 
     Raises:
         ConfigError: the name is none, or this machine has no such device.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cnsr.models.losses import ssim_map
+from cnsr.models import ssim as similarity
 
 MAXIMUM_PSNR = 100.0
 """dB. A mean squared error below 1e-10 (identical images have 0) counts as 1e-10, so that averages stay finite."""
@@ -34,7 +34,7 @@ def ssim(prediction: Tensor, reference: Tensor) -> Tensor:
 
     The window is 11x11, Gaussian with sigma = 1.5, zero-padded, as in the networks' losses.
     """
-    return ssim_map(display_referred(prediction), display_referred(reference)).flatten(1).mean(1)
+    return similarity.ssim(display_referred(prediction), display_referred(reference))
 
 
 def mape(prediction: Tensor, reference: Tensor) -> Tensor:

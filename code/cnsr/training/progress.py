@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -20,7 +20,7 @@ class Progress:
     def __init__(self, stream: TextIO | None = None, interval: float = 30.0) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._interval = interval
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._waiting = 0.0
         self._total = 0
         self._done = 0

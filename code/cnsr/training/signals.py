@@ -25,10 +25,9 @@ class StopRequest:
         self.signal: int | None = None
         self._former: dict[int, Any] = {}
 
-    @property
-    def exit_status(self) -> int:
-        """128 + signal number, as shells report a process that a signal ended; 0 without a signal."""
-        return 128 + self.signal if self.signal is not None else 0
+    def came(self) -> bool:
+        """Return whether the caller should save and leave."""
+        return self.signal is not None
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
@@ -36,7 +35,9 @@ class StopRequest:
                 self._former[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 

@@ -48,7 +48,7 @@ class LossRecord:
         if values.is_cuda:
             host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
             host.copy_(values, non_blocking=True)
-            ready = torch.cuda.Event()
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
             ready.record(torch.cuda.current_stream(values.device))
             values = host
         self._underway.append(_Report(iteration, batch_name, tuple(entries), values, ready))
@@ -64,7 +64,7 @@ class LossRecord:
             if report.ready is not None:
                 if wait:
                     report.ready.synchronize()
-                elif not report.ready.query():
+                elif not report.ready.query():  # type: ignore[no-untyped-call]
                     return
             self._underway.popleft()
             self._take_in(report)
@@ -148,6 +148,6 @@ class StepClock:
         self._begun = time.perf_counter()
 
     def _event(self) -> torch.cuda.Event:
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(self._cuda))
         return event

@@ -1,0 +1,230 @@
+"""The training loop: one batch, one step of Adam, and what happens between steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cnsr.config import Config
+from cnsr.datasets.batch import Batch
+from cnsr.errors import TrainingError
+from cnsr.models.model import SceneModel
+from cnsr.training.averaging import WeightAverage
+from cnsr.training.checkpoints import Checkpoint, checkpoint_path, load_weights, save_checkpoint
+from cnsr.training.evaluation import evaluate
+from cnsr.training.journal import Journal
+from cnsr.training.pictures import comparison_pictures
+from cnsr.training.progress import Progress
+from cnsr.training.signals import StopRequest
+from cnsr.training.step_records import LossRecord, StepClock
+
+PICTURE_INTERVAL = 20
+"""Pictures are logged at every so manieth test: a million iterations would otherwise leave 40,000 of them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        iteration: how many iterations are done.
+        checkpoint: the file that holds them.
+        signal: number of the signal that ended the run early, or ``None``.
+    """
+
+    iteration: int
+    checkpoint: Path
+    signal: int | None = None
+
+
+class Trainer:
+    """Trains a model, and keeps all that a run needs to go on later as if it had never stopped.
+
+    Random numbers come from torch's global generators; the caller seeds them before making the model.
+    """
+
+    def __init__(self, config: Config, model: SceneModel, seed: int, folder: Path) -> None:
+        """Prepare training.
+
+        Args:
+            config: all settings.
+            model: the networks, on the device to train on.
+            seed: of the run, to be kept in checkpoints.
+            folder: where checkpoints go.
+        """
+        self.config = config
+        self.model = model
+        self.iteration = 0
+        self.device = next(model.parameters()).device
+        self._seed = seed
+        self._folder = folder
+        self._optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+        self._average = WeightAverage(model, config.ema) if config.ema > 0 else None
+        self._record = LossRecord()
+        self._clock = StepClock(self.device)
+        if config.compile:
+            for part in (*model.representation.representations, *model.generator.generators):
+                part.compile()
+
+    def restore(self, checkpoint: Checkpoint, source: Path | str) -> None:
+        """Go on from `checkpoint`, read from `source`.
+
+        Raises:
+            CheckpointError: the weights do not fit the model.
+        """
+        load_weights(self.model, checkpoint, source)
+        self.iteration = checkpoint.iteration
+        if checkpoint.optimizer_state is not None:
+            self._restore_optimizer(checkpoint.optimizer_state)
+        if self._average is not None:
+            self._average.restore(checkpoint.ema_state or dict(self.model.named_parameters()))
+        if checkpoint.pending is not None:
+            self._record.restore(checkpoint.pending)
+        for kind, state in (checkpoint.random_states or {}).items():
+            if kind == "cpu":
+                torch.set_rng_state(state)
+            elif kind == self.device.type:
+                torch.cuda.set_rng_state(state, self.device)
+
+    def run(
+        self,
+        batches: Iterator[Batch],
+        test_batches: Sequence[Batch],
+        journal: Journal,
+        progress: Progress,
+        stop: StopRequest,
+    ) -> Outcome:
+        """Train until ``config.iterations``, or until `stop` is asked for; either way a checkpoint is left.
+
+        Args:
+            batches: never ends; starts with the batch of the next iteration.
+            test_batches: held out, to test with; may be empty.
+            journal: where numbers and pictures go.
+            progress: what the user sees.
+            stop: asked after every iteration.
+
+        Raises:
+            TrainingError: the loss is NaN or infinite (the batch is named), or nothing can be trained. The
+                checkpoints so far are kept.
+            StorageError: a checkpoint or log could not be written.
+        """
+        config = self.config
+        saved = self.iteration if checkpoint_path(self._folder, config.job_name, self.iteration).exists() else -1
+        if self.iteration == 0:
+            journal.text(0, "config", f"```json\n{json.dumps(config.model_dump(mode='json'), indent=4)}\n```")
+        self.model.train()
+        self._clock.restart()
+        while self.iteration < config.iterations and not stop.came():
+            try:
+                batch = self._next(batches)
+            except RuntimeError:
+                # Ctrl-C in a terminal reaches the workers as well; when they are gone there is no next batch.
+                if stop.came():
+                    break
+                raise
+            self._step(batch)
+            progress.step(self._record.latest)
+            if self.iteration % config.test_interval == 0:
+                self._report(test_batches, journal, progress)
+            if self.iteration % config.checkpoint_interval == 0:
+                self.save(batch.name)
+                saved = self.iteration
+        if saved != self.iteration:
+            self.save("the last one")
+        return Outcome(self.iteration, checkpoint_path(self._folder, config.job_name, self.iteration), stop.signal)
+
+    def save(self, batch_name: str = "") -> Path:
+        """Write a checkpoint and return its path.
+
+        Raises:
+            TrainingError: a weight is NaN or infinite, after a step with the batch `batch_name`.
+            StorageError: it could not be written.
+        """
+        self._record.settle(wait=True)
+        self._check_weights(batch_name)
+        random_states = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random_states["cuda"] = torch.cuda.get_rng_state(self.device)
+        checkpoint = Checkpoint(
+            iteration=self.iteration,
+            model_state=dict(self.model.state_dict()),
+            optimizer_state=self._optimizer.state_dict(),
+            ema_state=self._average.state() if self._average is not None else None,
+            random_states=random_states,
+            pending=self._record.state(),
+            seed=self._seed,
+            config=self.config.model_dump(mode="json"),
+        )
+        path = checkpoint_path(self._folder, self.config.job_name, self.iteration)
+        save_checkpoint(path, checkpoint)
+        return path
+
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        self._clock.data_asked()
+        batch = next(batches)
+        self._clock.data_came()
+        return batch.to(self.device, non_blocking=True)
+
+    def _step(self, batch: Batch) -> None:
+        """Make one step of Adam. Networks whose weights have no gradient (detached ones) stay as they are."""
+        if self.iteration == 0:
+            self.model.initialize_outputs(batch)
+        precise = self.config.precision == "fp32"
+        with nullcontext() if precise else torch.autocast(self.device.type, torch.bfloat16):
+            output = self.model(batch, self.iteration)
+        if not output.loss.requires_grad:
+            raise TrainingError("nothing to train: every network is detached, or has its loss discarded")
+        self._optimizer.zero_grad(set_to_none=True)
+        output.loss.backward()
+        self._optimizer.step()
+        self.iteration += 1
+        if self._average is not None:
+            self._average.update(self.iteration)
+        self._clock.step_done()
+        self._record.add(self.iteration, batch.name, output.loss, output.terms)
+        self._record.settle()
+
+    def _report(self, test_batches: Sequence[Batch], journal: Journal, progress: Progress) -> None:
+        """Log the numbers since the last report, and a test."""
+        self._record.settle(wait=True)
+        speed = self._clock.take()
+        numbers = {f"train/{name}": value for name, value in self._record.take_means().items()}
+        if speed is not None:
+            numbers["speed/iterations_per_second"], numbers["speed/waiting_for_data"] = speed
+            progress.waiting(speed[1])
+        if test_batches:
+            with self._average.applied() if self._average is not None else nullcontext():
+                result = evaluate(self.model, self.config, test_batches, self.iteration)
+            numbers |= {f"test/{name}": value for name, value in result.means.items()}
+            if self.iteration // self.config.test_interval % PICTURE_INTERVAL in (0, 1):
+                pictures = comparison_pictures(self.config, result.first, result.predictions)
+                journal.pictures(self.iteration, {f"test/{name}": picture for name, picture in pictures.items()})
+        journal.numbers(self.iteration, numbers)
+        self._clock.restart()
+
+    def _check_weights(self, batch_name: str) -> None:
+        """A step with infinite gradients leaves weights that no run should go on from."""
+        finite = torch.stack([parameter.detach().isfinite().all() for parameter in self.model.parameters()])
+        if not finite.all():
+            names = [name for name, _ in self.model.named_parameters()]
+            first = names[int(finite.int().argmin())]
+            raise TrainingError(
+                f"{first} is NaN or infinite after iteration {self.iteration}, with batch {batch_name}; "
+                "a smaller learning_rate may help"
+            )
+
+    def _restore_optimizer(self, state: dict[str, object]) -> None:
+        """Take over the moments of Adam, but not its options: those are the config's and this device's."""
+        options = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in self._optimizer.state_dict()["param_groups"]
+        ]
+        groups = state["param_groups"]
+        assert isinstance(groups, list)
+        merged = [{**group, **own} for group, own in zip(groups, options, strict=True)]
+        self._optimizer.load_state_dict({**state, "param_groups": merged})
