@@ -39,7 +39,9 @@ class Batch:
         scenes, views = self.observation_poses.shape[:2]
         for name, buffer in self.observations.items():
             if buffer.shape[:2] != (scenes, views):
-                raise ValueError(f"observations[{name!r}] is {tuple(buffer.shape)}, poses are of {scenes} x {views} views")
+                raise ValueError(
+                    f"observations[{name!r}] is {tuple(buffer.shape)}, poses are of {scenes} x {views} views"
+                )
         for name, buffer in (*self.queries.items(), ("poses", self.query_poses)):
             if buffer.shape[0] != scenes:
                 raise ValueError(f"queries[{name!r}] is {tuple(buffer.shape)}, observations are of {scenes} scenes")

@@ -23,7 +23,7 @@ import OpenEXR
 from numpy.typing import NDArray
 
 from cnsr.buffers import BUFFERS
-from cnsr.datasets.exr_structure import NotWhole, part_count
+from cnsr.datasets.exr_structure import NotWholeError, part_count
 from cnsr.datasets.stored import Contents, StoredBatch, in_table_order, to_half
 from cnsr.errors import DatasetError
 from cnsr.files import atomic_path
@@ -86,7 +86,7 @@ def write_batch(path: Path, batch: StoredBatch, origin: Origin, precision: Preci
         try:
             OpenEXR.File(parts).write(str(temporary))
             part_count(temporary)  # the module does not notice when the last bytes find no room
-        except NotWhole as error:
+        except NotWholeError as error:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         except RuntimeError as error:
             raise _system_error(error) from error
@@ -178,7 +178,7 @@ def _open(path: Path, header_only: bool) -> list[Any]:
     try:
         count = part_count(path)
         parts: list[Any] = OpenEXR.File(str(path), separate_channels=True, header_only=header_only).parts
-    except NotWhole as error:
+    except NotWholeError as error:
         raise DatasetError(f"{path}: {error}; make it anew or delete it") from error
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -204,7 +204,7 @@ def _grid(path: Path, headers: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def _size(path: Path, headers: list[dict[str, Any]]) -> int:
-    sizes = set()
+    sizes: set[int] = set()
     for header in headers:
         low, high = header["dataWindow"]
         sizes.update(int(edge) for edge in high - low + 1)

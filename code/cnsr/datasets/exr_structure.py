@@ -16,7 +16,7 @@ _MAGIC = b"\x76\x2f\x31\x01"
 _MULTI_PART = 0x1000
 
 
-class NotWhole(ValueError):
+class NotWholeError(ValueError):
     """The file is no EXR file, or not all of it is there; the text says which."""
 
 
@@ -24,23 +24,24 @@ def part_count(path: Path) -> int:
     """Return how many parts the EXR file at `path` has, after checking that all their pixels lie in the file.
 
     Raises:
-        NotWhole: it is no EXR file, or is cut short.
+        NotWholeError: it is no EXR file, or is cut short.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
         size = path.stat().st_size
         if size < 8 or file.read(4) != _MAGIC:
-            raise NotWhole("not an EXR file" if size else "the file is empty")
+            raise NotWholeError("not an EXR file" if size else "the file is empty")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 return _checked(data, size)
             except (struct.error, IndexError) as error:
-                raise NotWhole("cut short within its headers") from error
+                raise NotWholeError("cut short within its headers") from error
 
 
 def _checked(data: mmap.mmap, size: int) -> int:
     multi_part = bool(struct.unpack_from("<I", data, 4)[0] & _MULTI_PART)
-    chunk_counts, position = [], 8
+    chunk_counts: list[int] = []
+    position = 8
     while multi_part or not chunk_counts:
         if multi_part and data[position] == 0:  # an empty header ends the list of headers
             position += 1
@@ -52,14 +53,14 @@ def _checked(data: mmap.mmap, size: int) -> int:
     total = sum(chunk_counts)
     begin = position + 8 * total
     if begin > size or not total:
-        raise NotWhole("cut short within its chunk tables")
+        raise NotWholeError("cut short within its chunk tables")
     offsets = np.frombuffer(data[position:begin], "<u8")
     last = int(offsets.max())
     if int(offsets.min()) < begin or last + 12 > size:
-        raise NotWhole("cut short: pixels are missing")
+        raise NotWholeError("cut short: pixels are missing")
     # A chunk of a part of scan lines: part number, first line, bytes, then the bytes.
     if last + 12 + struct.unpack_from("<i", data, last + 8)[0] > size:
-        raise NotWhole("cut short: pixels are missing")
+        raise NotWholeError("cut short: pixels are missing")
     return len(chunk_counts)
 
 
@@ -72,7 +73,7 @@ def _header(data: mmap.mmap, position: int) -> tuple[int, int]:
         (length,) = struct.unpack_from("<i", data, position)
         position += 4
         if length < 0 or position + length > len(data):
-            raise NotWhole("cut short within its headers")
+            raise NotWholeError("cut short within its headers")
         if name == b"chunkCount":
             (chunks,) = struct.unpack_from("<i", data, position)
         position += length
@@ -82,5 +83,5 @@ def _header(data: mmap.mmap, position: int) -> tuple[int, int]:
 def _text(data: mmap.mmap, position: int) -> tuple[bytes, int]:
     end = data.find(b"\0", position, position + 256)
     if end < 0:
-        raise NotWhole("cut short within its headers, or damaged")
+        raise NotWholeError("cut short within its headers, or damaged")
     return data[position:end], end + 1

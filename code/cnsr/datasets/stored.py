@@ -69,7 +69,7 @@ def to_half(pixels: NDArray[Any]) -> NDArray[np.float16]:
     if pixels.dtype == np.float16:
         return np.asarray(pixels, np.float16)
     finite = np.nan_to_num(pixels, nan=0.0, posinf=HALF_MAX, neginf=-HALF_MAX)
-    return np.clip(finite, -HALF_MAX, HALF_MAX).astype(np.float16)
+    return np.asarray(np.clip(finite, -HALF_MAX, HALF_MAX), np.float16)
 
 
 def cleaned(batch: StoredBatch) -> StoredBatch:
@@ -98,5 +98,5 @@ def _not_finite(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     if pixels.dtype == np.float16:
         # NumPy tests halves one by one; the exponent bits of an array of integers are tested many at a time.
         exponent = np.uint16(0x7C00)
-        return (np.ascontiguousarray(pixels).view(np.uint16) & exponent) == exponent
-    return ~np.isfinite(pixels)
+        return np.asarray((np.ascontiguousarray(pixels).view(np.uint16) & exponent) == exponent)
+    return np.asarray(~np.isfinite(pixels))
