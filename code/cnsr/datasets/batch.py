@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-FACTORS = ("lighting", "geometry", "material")
-"""What may be the only thing that differs between the scenes of a batch; ``Batch.factor`` is an index of it."""
+from cnsr.datasets.stored import FACTORS as FACTORS
 
 
 @dataclass
@@ -21,7 +20,7 @@ class Batch:
         observation_poses: [B, N, 16], the 4x4 world-to-camera matrix flattened column by column.
         queries: {pass: [B, C, H, W]}, the buffers that a generator is given and those it is to predict.
         query_poses: [B, 16].
-        factor: index into ``FACTORS`` of what differs between the scenes; ``None`` where they are independent.
+        factor: index into ``stored.FACTORS`` of what differs between the scenes; ``None`` where they are independent.
         name: the file or origin, for messages.
 
     Raises:

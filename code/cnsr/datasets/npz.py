@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnsr.buffers import BUFFERS
-from cnsr.datasets.batch import FACTORS
-from cnsr.datasets.stored import Contents, StoredBatch, in_table_order
+from cnsr.datasets.stored import FACTORS, Contents, StoredBatch, in_table_order
 from cnsr.errors import DatasetError
 
 

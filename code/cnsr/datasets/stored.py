@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from cnsr.buffers import BUFFERS
 
+FACTORS = ("lighting", "geometry", "material")
+"""What may be the only thing that differs between the scenes of a batch; a batch's factor is an index of it."""
+
 HALF_MAX = 65504.0
 """The largest finite half float."""
 
@@ -23,7 +26,7 @@ class Contents:
         size: pixels along an edge of its square images.
         scenes: S.
         views: V, of each scene.
-        factor: index into ``batch.FACTORS`` of what differs between the scenes, or ``None``.
+        factor: index into ``FACTORS`` of what differs between the scenes, or ``None``.
     """
 
     passes: tuple[str, ...]
@@ -40,7 +43,7 @@ class StoredBatch:
     Attributes:
         passes: {pass: [S, V, C, H, W]}, float16 or float32 as the file has it.
         poses: [S, V, 16] float32, the 4x4 world-to-camera matrix flattened column by column.
-        factor: index into ``batch.FACTORS`` of what differs between the scenes, or ``None``.
+        factor: index into ``FACTORS`` of what differs between the scenes, or ``None``.
         name: the file or origin, for messages.
         notes: lines that a person should be told once.
     """

@@ -1,0 +1,319 @@
+"""From folders of scene JSON files to a rendered data set, one EXR file a batch.
+
+While one batch is rendered, the scene files of the next are read and the previous one is compressed and written, each
+in a thread of its own: rendering and compressing leave Python's lock alone. Every view's random seed follows from its
+scene file and its place alone, so that neither the order nor interruptions nor the number of threads change a byte.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnsr.config import Config
+from cnsr.datasets.exr import Origin, read_header, write_batch
+from cnsr.datasets.manifest import Manifest, RenderSettings, check_folder, scene_seed
+from cnsr.datasets.scene_files import BatchFiles, batch_files, batch_folders
+from cnsr.datasets.stored import Contents, StoredBatch
+from cnsr.errors import DatasetError, SceneError
+from cnsr.files import make_folder, storage_error
+from cnsr.scenes.description import Scene, load_scene
+
+
+class RenderedView(Protocol):
+    """What a tracer returns for a view: {pass: [H, W, C]}, its pose [16], and how many samples were dropped."""
+
+    buffers: Mapping[str, NDArray[np.float32]]
+    pose: NDArray[np.floating]
+    dropped: int
+
+
+class Tracer(Protocol):
+    """What generation asks of a renderer (``cnsr.rendering.PathTracer``)."""
+
+    def render_views(
+        self, scenes: Sequence[Scene], *, size: int, samples: int, seeds: Sequence[int], buffers: Sequence[str]
+    ) -> Sequence[RenderedView]:
+        """Render one view of each scene."""
+
+
+class Reporter(Protocol):
+    """Is told how far generation is."""
+
+    def begin(self, views: int) -> None:
+        """`views` are to be rendered."""
+
+    def finished(self, views: int) -> None:
+        """`views` more are on disk, or will never be."""
+
+    def fault(self, message: str) -> None:
+        """A batch is left out, and why."""
+
+
+@dataclass
+class Summary:
+    """What a run did: batches written, found finished and left out; views written; samples that were not finite."""
+
+    written: int = 0
+    present: int = 0
+    broken: int = 0
+    views: int = 0
+    dropped: int = 0
+
+    def line(self, seconds: float) -> str:
+        """Return what to tell at the end of a run that took `seconds`."""
+        text = f"{self.views} views rendered in {seconds:.1f} s ({self.views / max(seconds, 1e-9):.1f} views/s): "
+        text += f"{self.written} batches written, {self.present} already there"
+        if self.dropped:
+            text += f"; {self.dropped} samples were not finite and dropped"
+        if self.broken:
+            text += f"; {self.broken} left out, since their scene files are broken"
+        return text
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A batch to be rendered: its scenes and seeds, scene by scene, view by view."""
+
+    files: BatchFiles
+    target: Path
+    scenes: tuple[Scene, ...]
+    hashes: tuple[tuple[str, ...], ...]
+
+    def seeds(self) -> tuple[tuple[int, ...], ...]:
+        views = len(self.files.views[0])
+        return tuple(
+            tuple(
+                view_seed(self.scenes[scene * views + view].seed, self.files.name, scene, view) for view in range(views)
+            )
+            for scene in range(len(self.files.views))
+        )
+
+
+def generate(
+    config: Config,
+    in_folder: Path,
+    out_folder: Path,
+    settings: RenderSettings,
+    tracer: Tracer,
+    reporter: Reporter,
+    overwrite: bool = False,
+) -> Summary:
+    """Render every batch of `in_folder` that `out_folder` does not hold yet.
+
+    Batches whose scene files are broken are reported and counted; the others are rendered.
+
+    Raises:
+        DatasetError: `in_folder` holds no batches, or `out_folder` holds batches of other scenes or settings.
+        StorageError: a file could not be written; finished batches stay.
+        RenderError: the renderer failed.
+    """
+    in_folder, out_folder = in_folder.resolve(), out_folder.resolve()
+    folders = batch_folders(in_folder)
+    make_folder(out_folder)
+    with _locked(out_folder):
+        if overwrite:
+            _remove(out_folder.glob("batch*.exr"))
+        else:
+            check_folder(out_folder, settings)
+        _remove(out_folder.glob(".*.tmp.*"))  # of dead runs, since no other holds the lock
+        summary = Summary()
+        pending = _pending(folders, out_folder, settings, summary, reporter)
+        _describe(config, in_folder, out_folder, settings, folders)
+        reporter.begin(sum(files.view_count for files in pending))
+        _render_all(pending, out_folder, settings, tracer, reporter, summary)
+    return summary
+
+
+def view_seed(seed: int, batch: str, scene: int, view: int) -> int:
+    """Return the renderer's seed of a view, in [0, 2^31): a hash of its scene's `seed` and its place in the tree."""
+    digest = hashlib.sha256(f"{seed}/{batch}/{scene}/{view}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
+
+
+def _pending(
+    folders: Sequence[Path], out_folder: Path, settings: RenderSettings, summary: Summary, reporter: Reporter
+) -> list[BatchFiles]:
+    """Return the batches that are still to be rendered; count those that are finished, report those that never will."""
+    pending = []
+    for folder in folders:
+        try:
+            files = batch_files(folder)
+            hashes = files.hashes() if _target(out_folder, files).exists() else None
+        except DatasetError as error:
+            reporter.fault(str(error))
+            summary.broken += 1
+            continue
+        if hashes is not None and _finished(files, hashes, _target(out_folder, files), settings):
+            summary.present += 1
+        else:
+            pending.append(files)
+    return pending
+
+
+def _finished(files: BatchFiles, hashes: tuple[tuple[str, ...], ...], target: Path, settings: RenderSettings) -> bool:
+    """Return whether `target` holds the rendered batch `files`, judged by its headers; a damaged one does not count.
+
+    Raises:
+        DatasetError: it is whole but of other scenes or settings.
+    """
+    try:
+        contents, origin = read_header(target)
+    except DatasetError:
+        return False
+    expected = Contents(settings.passes, settings.size, len(files.views), len(files.views[0]), files.factor)
+    advice = "choose another --out_folder, delete that file, or render everything anew with --overwrite"
+    if origin.config != settings.digest():
+        raise DatasetError(f"{target}: was rendered with other settings; {advice}")
+    if contents != expected or origin.scenes != hashes:
+        raise DatasetError(f"{target}: was rendered from other scene files than those in {files.folder}; {advice}")
+    return True
+
+
+def _describe(
+    config: Config, in_folder: Path, out_folder: Path, settings: RenderSettings, folders: Sequence[Path]
+) -> None:
+    for folder in folders:
+        with suppress(DatasetError):
+            first = batch_files(folder)
+            break
+    else:
+        return  # nothing will be rendered
+    excluded = {"train_data_dir", "test_data_dir"}  # they differ between machines
+    Manifest(
+        render=settings,
+        batches=len(folders),
+        scenes_per_batch=len(first.views),
+        views_per_scene=len(first.views[0]),
+        seed=scene_seed(in_folder),
+        config=config.model_dump(mode="json", exclude=excluded),
+    ).write(out_folder)
+
+
+def _render_all(
+    pending: Sequence[BatchFiles],
+    out_folder: Path,
+    settings: RenderSettings,
+    tracer: Tracer,
+    reporter: Reporter,
+    summary: Summary,
+) -> None:
+    reading = ThreadPoolExecutor(1, "read scenes")
+    writing = ThreadPoolExecutor(1, "write batches")
+    written: Future[None] | None = None
+    job_views = 0
+
+    def settle() -> None:
+        """Wait for the batch that is being written, so that never more than one waits for the disk."""
+        if written is not None:
+            written.result()
+            summary.written += 1
+            summary.views += job_views
+            reporter.finished(job_views)
+
+    try:
+        upcoming = reading.submit(_load, pending[0], out_folder) if pending else None
+        for index, files in enumerate(pending):
+            job, upcoming = upcoming, None
+            if index + 1 < len(pending):
+                upcoming = reading.submit(_load, pending[index + 1], out_folder)
+            assert job is not None
+            try:
+                batch, origin, dropped = _render(job.result(), settings, tracer)
+            except (SceneError, DatasetError) as error:
+                reporter.fault(str(error))
+                summary.broken += 1
+                reporter.finished(files.view_count)
+                continue
+            summary.dropped += dropped
+            settle()
+            target = _target(out_folder, files)
+            written, job_views = (
+                writing.submit(write_batch, target, batch, origin, settings.precision),
+                files.view_count,
+            )
+        settle()
+    finally:
+        reading.shutdown(cancel_futures=True)
+        writing.shutdown()  # what has been rendered is not thrown away
+
+
+def _load(files: BatchFiles, out_folder: Path) -> _Job:
+    """Read the scene files of a batch. Raises ``SceneError`` that names every broken one."""
+    scenes: list[Scene] = []
+    faults: list[str] = []
+    hashes = files.hashes()
+    for path in (path for scene in files.views for path in scene):
+        try:
+            scenes.append(load_scene(path))
+        except SceneError as error:
+            faults.append(str(error))
+    if faults:
+        raise SceneError("\n".join(faults))
+    return _Job(files, _target(out_folder, files), tuple(scenes), hashes)
+
+
+def _render(job: _Job, settings: RenderSettings, tracer: Tracer) -> tuple[StoredBatch, Origin, int]:
+    seeds = job.seeds()
+    views = tracer.render_views(
+        job.scenes,
+        size=settings.size,
+        samples=settings.samples,
+        seeds=[seed for scene in seeds for seed in scene],
+        buffers=settings.passes,
+    )
+    batch = stored_batch(views, len(job.files.views), job.files.factor, str(job.target))
+    origin = Origin(settings.samples, settings.digest(), seeds, job.hashes)
+    return batch, origin, sum(view.dropped for view in views)
+
+
+def stored_batch(views: Sequence[RenderedView], scenes: int, factor: int | None, name: str) -> StoredBatch:
+    """Return rendered `views`, which come scene by scene, as one batch of `scenes` scenes."""
+    grid = (scenes, len(views) // scenes)
+    passes: dict[str, NDArray[Any]] = {}
+    for buffer in views[0].buffers:
+        pixels = np.stack([view.buffers[buffer] for view in views])  # [S*V, H, W, C]
+        channels_first = np.moveaxis(pixels, -1, 1)
+        passes[buffer] = channels_first.reshape(*grid, *channels_first.shape[1:])
+    poses = np.stack([np.asarray(view.pose, np.float32) for view in views]).reshape(*grid, 16)
+    return StoredBatch(passes, poses, factor, name)
+
+
+def _target(out_folder: Path, files: BatchFiles) -> Path:
+    return out_folder / f"{files.name}.exr"
+
+
+def _remove(paths: Iterator[Path]) -> None:
+    for path in list(paths):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(path, error) from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` against a second run in it. The lock ends with the process, however that ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DatasetError(
+                f"{folder}: another run is writing there; wait for it or choose another folder"
+            ) from error
+        except OSError:
+            pass  # some network file systems know no locks
+        yield
+    finally:
+        os.close(handle)

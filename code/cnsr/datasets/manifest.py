@@ -1,0 +1,115 @@
+"""What shapes the pixels of a rendered data set, and the file that says so beside them (``dataset.json``)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from cnsr.config import Config
+from cnsr.datasets.exr import Precision
+from cnsr.errors import DatasetError
+from cnsr.files import write_text
+
+FORMAT_VERSION = 1
+NAME = "dataset.json"
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """Everything but the scenes that decides about the pixels. Networks and learning rates do not.
+
+    Attributes:
+        passes: the rendered buffers, in table order.
+        size: pixels along an edge.
+        samples: per pixel.
+        precision: of the stored floats.
+    """
+
+    passes: tuple[str, ...]
+    size: int
+    samples: int
+    precision: Precision
+
+    @classmethod
+    def of(cls, config: Config, precision: Precision = "half") -> RenderSettings:
+        """Return what `config` asks for."""
+        return cls(config.passes, config.render_size, config.samples_per_pixel, precision)
+
+    def digest(self) -> str:
+        """Return the hash that each part's ``cnsr:config`` attribute carries."""
+        return hashlib.sha256(json.dumps([FORMAT_VERSION, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """``dataset.json``: a rendered data set as a whole.
+
+    Attributes:
+        render: what shapes the pixels.
+        batches: how many there are when all are finished.
+        scenes_per_batch: of the first batch.
+        views_per_scene: of the first batch.
+        seed: that the scenes were drawn with, or ``None`` where nobody knows.
+        config: all settings of the config that was used.
+    """
+
+    render: RenderSettings
+    batches: int
+    scenes_per_batch: int
+    views_per_scene: int
+    seed: int | None
+    config: dict[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write ``dataset.json`` into `folder`. Raises ``StorageError``."""
+        content = {"format": "cnsr-exr", "version": FORMAT_VERSION, "digest": self.render.digest(), **asdict(self)}
+        write_text(folder / NAME, json.dumps(content, indent=2) + "\n")
+
+
+def check_folder(folder: Path, render: RenderSettings) -> None:
+    """Check that what ``dataset.json`` in `folder` (if any) says agrees with `render`.
+
+    Raises:
+        DatasetError: it was rendered with other settings, or by a later version; or the file is no such description.
+    """
+    path = folder / NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version, there = content["version"], content["render"]
+        differing = [
+            f"{field.name} is {_text(there[field.name])} there, now {_text(getattr(render, field.name))}"
+            for field in fields(render)
+            if _text(there[field.name]) != _text(getattr(render, field.name))
+        ]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path}: is no description of a data set; choose another folder or delete it") from error
+    if version != FORMAT_VERSION:
+        raise DatasetError(
+            f"{path}: has version {version}, this program writes {FORMAT_VERSION}; choose another folder"
+        )
+    if differing:
+        raise DatasetError(
+            f"{folder}: was rendered with other settings ({'; '.join(differing)}); choose another --out_folder, "
+            "or render it anew with --overwrite"
+        )
+
+
+def scene_seed(in_folder: Path) -> int | None:
+    """Return the seed that ``dataset.json`` of the scene files (beside or above `in_folder`) records, if it does."""
+    for folder in (in_folder, in_folder.parent):
+        try:
+            seed = json.loads((folder / NAME).read_text(encoding="utf-8"))["seed"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if isinstance(seed, int):
+            return seed
+    return None
+
+
+def _text(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,35 @@
+"""The progress bar of rendering a data set."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+
+class ViewProgress:
+    """Shows rendered views, views/s and the remaining time on a terminal; elsewhere only what went wrong."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bar: tqdm[Any] | None = None
+
+    def begin(self, views: int) -> None:
+        """`views` are to be rendered."""
+        self._bar = tqdm(total=views, unit="view", file=self._stream, disable=not self._stream.isatty())
+
+    def finished(self, views: int) -> None:
+        """`views` more are on disk, or will never be."""
+        if self._bar is not None:
+            self._bar.update(views)
+
+    def fault(self, message: str) -> None:
+        """A batch is left out, and why."""
+        tqdm.write(f"left out: {message}", file=self._stream)
+
+    def __enter__(self) -> ViewProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
