@@ -197,11 +197,12 @@ def _read_photo(path: Path, content: bytes) -> NDArray[np.float32]:
         pixels = np.asarray(imageio.v3.imread(content, extension=ending, plugin="pillow", **options))
     except Exception as error:  # of many types, and not documented
         raise SceneError(f"{path}: this texture is damaged or of another type than its name says ({error})") from None
-    largest = 1.0 if pixels.dtype == np.bool_ else float(np.iinfo(pixels.dtype).max)
+    largest = np.float32(1.0 if pixels.dtype == np.bool_ else np.iinfo(pixels.dtype).max)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     rgb = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
-    return rgb.astype(np.float32) / np.float32(largest)
+    scaled: NDArray[np.float32] = rgb.astype(np.float32) / largest
+    return scaled
 
 
 def _linear_from_srgb(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
