@@ -6,11 +6,12 @@ number of worker processes makes no difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cnsr.datasets.batch import Batch
@@ -55,32 +56,87 @@ def view_order(seed: int, iteration: int, stored_views: int, views: int, random_
     return [*order[:observed], order[-1]]
 
 
+@dataclass(frozen=True)
+class PackedBatch:
+    """A batch whose tensors lie in one block, so that it passes between processes (and gets pinned) at once.
+
+    Attributes:
+        block: float32 [elements].
+        observations: {pass: [B, N, C, H, W]}, shapes in the order in which they lie in the block.
+        queries: {pass: [B, C, H, W]}, shapes of what follows; the poses come last.
+        scenes: B.
+        views: N.
+        factor: as ``Batch.factor``.
+        name: as ``Batch.name``.
+    """
+
+    block: Tensor
+    observations: dict[str, tuple[int, ...]]
+    queries: dict[str, tuple[int, ...]]
+    scenes: int
+    views: int
+    factor: int | None
+    name: str
+
+    def unpacked(self) -> Batch:
+        """Return the batch; its tensors are views of the block."""
+        pieces = iter(_split(self.block, self._shapes()))
+        return Batch(
+            observations={name: next(pieces) for name in self.observations},
+            queries={name: next(pieces) for name in self.queries},
+            observation_poses=next(pieces),
+            query_poses=next(pieces),
+            factor=self.factor,
+            name=self.name,
+        )
+
+    def pin_memory(self) -> PackedBatch:
+        """Return it in page-locked memory."""
+        return replace(self, block=self.block.pin_memory())
+
+    def _shapes(self) -> list[tuple[int, ...]]:
+        poses = [(self.scenes, self.views, 16), (self.scenes, 16)]
+        return [*self.observations.values(), *self.queries.values(), *poses]
+
+
 def arrange(
     stored: StoredBatch,
     order: Sequence[int],
     scenes: int,
     observation_passes: Sequence[str],
     query_passes: Sequence[str],
-) -> Batch:
-    """Return the first `scenes` scenes of `stored` as a batch of the views `order`, the last of which is the query."""
+    allocate: Callable[[int], Tensor] = torch.empty,
+) -> PackedBatch:
+    """Return the first `scenes` scenes of `stored` as a batch of the views `order`, the last of which is the query.
+
+    Args:
+        stored: at least that many scenes, with the passes below.
+        order: indices of views.
+        scenes: B.
+        observation_passes: of the observed views.
+        query_passes: of the query.
+        allocate: makes the block, float32 [elements].
+    """
     *observed, query = order
-    poses = torch.from_numpy(np.array(stored.poses[:scenes], np.float32))  # [B, V, 16]
-    return Batch(
-        observations={name: _views(stored.passes[name], scenes, observed) for name in observation_passes},
-        observation_poses=poses[:, observed],
-        queries={name: _views(stored.passes[name], scenes, [query])[:, 0] for name in query_passes},
-        query_poses=poses[:, query],
-        factor=stored.factor,
-        name=stored.name,
-    )
+    observations = {name: (scenes, len(observed), *stored.passes[name].shape[2:]) for name in observation_passes}
+    queries = {name: (scenes, *stored.passes[name].shape[2:]) for name in query_passes}
+    packed = PackedBatch(torch.empty(0), observations, queries, scenes, len(observed), stored.factor, stored.name)
+    packed = replace(packed, block=allocate(sum(map(math.prod, packed._shapes()))))
+    batch = packed.unpacked()
+    for name, target in batch.observations.items():
+        # View by view: indexing with a list would copy the half floats before it converts them.
+        for position, view in enumerate(observed):
+            target.numpy()[:, position] = stored.passes[name][:scenes, view]
+    for name, target in batch.queries.items():
+        target.numpy()[:] = stored.passes[name][:scenes, query]
+    batch.observation_poses.numpy()[:] = stored.poses[:scenes, observed]
+    batch.query_poses.numpy()[:] = stored.poses[:scenes, query]
+    return packed
 
 
-def _views(pixels: NDArray[np.floating], scenes: int, views: Sequence[int]) -> Tensor:
-    """Return [B, len(views), C, H, W] float32. View by view: indexing with a list would copy the half floats first."""
-    selected = np.empty((scenes, len(views), *pixels.shape[2:]), np.float32)
-    for position, view in enumerate(views):
-        selected[:, position] = pixels[:scenes, view]
-    return torch.from_numpy(selected)
+def _split(block: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    pieces = torch.split(block, [math.prod(shape) for shape in shapes])
+    return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
 
 def _generator(*key: int) -> np.random.Generator:

@@ -9,19 +9,20 @@ import os
 import shutil
 import signal
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from cnsr.buffers import channel_count
 from cnsr.config import Config
-from cnsr.datasets.arrangement import arrange, batch_candidates, view_order
+from cnsr.datasets.arrangement import PackedBatch, arrange, batch_candidates, view_order
 from cnsr.datasets.batch import Batch
 from cnsr.datasets.source import Needs, Source, Split, open_source
+from cnsr.datasets.stored import StoredBatch
 from cnsr.errors import DatasetError, UserError
 
 PREFETCH = 2
@@ -34,7 +35,7 @@ _SHARED_MEMORY = Path("/dev/shm")
 class _Delivery:
     """What a worker hands over: a batch, or none where its file is unusable; lines to tell; or why it must end."""
 
-    batch: Batch | None
+    batch: PackedBatch | None
     notes: tuple[str, ...] = ()
     error: UserError | None = None
 
@@ -69,7 +70,7 @@ class _Reader(Dataset[_Delivery]):
                 notes.append(f"skipped {error}")
                 continue
             order = view_order(self._seed, iteration, stored.poses.shape[1], self._views, self._random_num_views)
-            return _Delivery(arrange(stored, order, self._scenes, *self._passes), (*notes, *stored.notes))
+            return _Delivery(self._arranged(stored, order), (*notes, *stored.notes))
         raise DatasetError(f"no file of the training data can be used any more; {notes[0]}")
 
     def _test(self, iteration: int) -> _Delivery:
@@ -77,7 +78,11 @@ class _Reader(Dataset[_Delivery]):
             stored = self._source.read(iteration)
         except DatasetError as error:
             return _Delivery(None, (f"skipped {error}",))
-        return _Delivery(arrange(stored, range(self._views), self._scenes, *self._passes), stored.notes)
+        return _Delivery(self._arranged(stored, range(self._views)), stored.notes)
+
+    def _arranged(self, stored: StoredBatch, order: Sequence[int]) -> PackedBatch:
+        allocate = torch.empty if get_worker_info() is None else _shared_block
+        return arrange(stored, order, self._scenes, *self._passes, allocate)
 
 
 class BatchStream(Iterator[Batch]):
@@ -126,7 +131,7 @@ class BatchStream(Iterator[Batch]):
             if delivery.error is not None:
                 raise delivery.error
             if delivery.batch is not None:
-                return delivery.batch
+                return delivery.batch.unpacked()
         raise StopIteration
 
     def close(self) -> None:
@@ -212,6 +217,12 @@ class _From(Iterable[int]):
 
     def __iter__(self) -> Iterator[int]:
         return itertools.count(self.start)
+
+
+def _shared_block(elements: int) -> torch.Tensor:
+    """Return float32 [elements] in shared memory, where a worker's batch would be copied to otherwise."""
+    storage = torch.UntypedStorage._new_shared(4 * elements)  # type: ignore[no-untyped-call]
+    return torch.empty(0).set_(storage)
 
 
 def _unchanged(delivery: Any) -> Any:
