@@ -121,6 +121,7 @@ class Material(_Part):
 class _Shape(_Part):
     """What all objects have."""
 
+    type: str
     transform: Transform = Field(description="4x4, row vectors: p' = [p, 1] M, translation in the last row")
     material: Text = Field(description="name of one of the materials")
     cache: _Ignored = Field(None, exclude=True, repr=False)
