@@ -1,0 +1,234 @@
+"""The networks, partitions and losses as their formulas are written: no shortcut, nothing shared with the package.
+
+Tests compare the package with this, and ``benchmarks/training.py`` measures against it. Everything takes weights as a
+mapping from parameter name to tensor and works in the type of its inputs (tests use float64).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Weights = Mapping[str, Tensor]
+CHANNELS = {"depth": 1, "roughness": 1, "id": 1, "shadows": 1, "ao": 1}  # all others have 3
+
+
+def under(weights: Weights, prefix: str) -> dict[str, Tensor]:
+    """The weights whose names start with the prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def as_maps(vectors: Tensor, height: int, width: int) -> Tensor:
+    """[M, C] -> [M, C, height, width], constant over the image."""
+    return vectors[:, :, None, None].repeat(1, 1, height, width)
+
+
+# --- encoder
+
+
+def pool(w: Weights, images: Tensor, poses: Tensor) -> Tensor:
+    def conv(name: str, x: Tensor, stride: int, padding: int) -> Tensor:
+        return F.relu(F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=stride, padding=padding))
+
+    a = conv("conv1", images, 2, 0)
+    skip = conv("skip_conv1", a, 2, 0)
+    b = conv("conv3", conv("conv2", a, 1, 1), 2, 0) + skip
+    b = torch.cat([b, as_maps(poses, b.shape[2], b.shape[3])], dim=1)
+    skip = conv("skip_conv2", b, 1, 1)
+    c = conv("conv5", conv("conv4", b, 1, 1), 1, 1) + skip
+    return conv("conv6", c, 1, 0).mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
+
+
+# --- aggregation and partition
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    return 1 / (1 + torch.exp(-x))
+
+
+def basket(u: float, a: Tensor, b: Tensor, m: float) -> Tensor:
+    return (1 - sigmoid(m * (u - a))) + sigmoid(m * (u - b))
+
+
+def shares(deltas: Tensor) -> list[Tensor]:
+    total = sum(torch.exp(delta) for delta in deltas)
+    return [torch.exp(delta) / total for delta in deltas]
+
+
+def soft_mask(deltas: Tensor, index: int, channels: int, m: float) -> Tensor:
+    p = shares(deltas)
+    a = sum(p[:index], torch.zeros_like(p[0]))
+    b = sum(p[: index + 1], torch.zeros_like(p[0]))
+    return torch.stack(
+        [
+            basket(i / channels, a, b, m)
+            * basket(i / channels, a - 1, b - 1, m)
+            * basket(i / channels, a + 1, b + 1, m)
+            for i in range(1, channels + 1)
+        ]
+    )
+
+
+def thirds_mask(factor: int, channels: int) -> Tensor:
+    split = channels // 3
+    mask = torch.ones(channels, dtype=torch.float64)
+    for i in range(1, channels + 1):
+        if (i < split, split <= i < 2 * split, i >= 2 * split)[factor]:
+            mask[i - 1] = 0
+    return mask
+
+
+def slope(start: float, end: float, sharp: float, sharpening: int, final: int, t: int) -> float:
+    if t < sharpening:
+        return start + (end - start) * t / sharpening
+    if t < sharpening + final:
+        return end + (sharp - end) * (t - sharpening) / final
+    return sharp
+
+
+def representation(
+    views: Tensor,
+    deltas: Tensor,
+    *,
+    factor: int | None,
+    adaptive: bool,
+    null: bool,
+    m: float,
+    func: str = "mean",
+) -> Tensor:
+    """[B, N, R, h, w] -> [B, R, h, w]; `factor` None: no separation."""
+    own = views.mean(dim=1) if func == "mean" else views.max(dim=1).values
+    channels = views.shape[2]
+    result = own
+    if factor is not None:
+        mask = soft_mask(deltas, factor, channels, m) if adaptive else thirds_mask(factor, channels).to(views)
+        mask = mask.reshape(1, channels, 1, 1)
+        result = (1 - mask) * own + mask * views.mean(dim=(0, 1)).unsqueeze(0)
+    if null:
+        result = result * soft_mask(deltas, 3, channels, m).clamp(0, 1).reshape(1, channels, 1, 1)
+    return result
+
+
+def partition_price(deltas: Tensor, channels: int, weight: float) -> Tensor:
+    return weight * channels / 256 * (1 - shares(deltas)[3])
+
+
+# --- pixel generator
+
+
+def pixel_generator(
+    w: Weights,
+    buffers: Tensor,
+    pose: Tensor,
+    r: Tensor,
+    *,
+    propagate_buffers: bool,
+    propagate_representation: bool,
+    propagate_viewpoint: bool,
+    end_relu: bool,
+) -> Tensor:
+    """Buffers [B, x, H, W], pose [B, V], representation [B, R, 1, 1] -> output [B, C, H, W]."""
+    height, width = buffers.shape[2:]
+    pose_maps, r_maps = as_maps(pose, height, width), as_maps(r.flatten(1), height, width)
+    hidden = F.conv2d(torch.cat([buffers, pose_maps, r_maps], dim=1), w["input.weight"], w["input.bias"])
+    hidden = F.leaky_relu(hidden, 0.01)
+    index = 0
+    while f"layers.{index}.weight" in w:
+        parts = [hidden]
+        if propagate_buffers:
+            parts.append(buffers)
+        if propagate_representation:
+            parts.append(r_maps)
+        if propagate_viewpoint:
+            parts.append(pose_maps)
+        hidden = F.conv2d(torch.cat(parts, dim=1), w[f"layers.{index}.weight"], w[f"layers.{index}.bias"])
+        hidden = F.leaky_relu(hidden, 0.01)
+        index += 1
+    output = F.conv2d(hidden, w["final.weight"], w["final.bias"])
+    return F.relu(output) if end_relu else output
+
+
+# --- losses
+
+
+def window(like: Tensor) -> Tensor:
+    weights = torch.zeros(11, 11, dtype=torch.float64)
+    for i in range(11):
+        for j in range(11):
+            weights[i, j] = math.exp(-((i - 5) ** 2 + (j - 5) ** 2) / (2 * 1.5**2))
+    return (weights / weights.sum()).to(like)
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    channels = x.shape[1]
+    kernel = window(x).expand(channels, 1, 11, 11)
+
+    def blur(image: Tensor) -> Tensor:
+        return F.conv2d(image, kernel, padding=5, groups=channels)
+
+    mx, my = blur(x), blur(y)
+    vx, vy, cov = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
+    c1, c2 = 0.01**2, 0.03**2
+    return (((2 * mx * my + c1) * (2 * cov + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean()
+
+
+def loss(name: str, out: Tensor, y: Tensor, t: int, *, unet: bool = False) -> Tensor:
+    log_y = torch.log(1 + y)
+    if name == "logl1":
+        return 2 * (out - log_y).abs().mean()
+    if name == "l1":
+        return (0.5 if unet else 2) * (out - y).abs().mean()
+    if name == "logl2":
+        return 500 * ((out - log_y) ** 2).mean()
+    if name == "logssim":
+        return 1 - ssim(log_y, out)
+    if name == "ssim":
+        return 1 - ssim(y, out)
+    if name == "nll":
+        steps = 2e4 if unet else 2e5
+        sigma = max(2 + (0.1 - 2) * t / steps, 0.1)
+        density = torch.exp(-((y - out) ** 2) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))
+        return (1 if unet else 0.2) * -torch.log(density).mean()
+    if name == "bce":
+        p = out.clamp(0, 1)
+        # logarithms are cut at -100, as everybody does
+        return 10 * -(y * torch.log(p).clamp_min(-100) + (1 - y) * torch.log(1 - p).clamp_min(-100)).mean()
+    raise ValueError(name)
+
+
+# --- one training step of a model with one Pool encoder and one pixel generator
+
+
+def inputs(buffers: Mapping[str, Tensor], passes: Sequence[str]) -> Tensor:
+    return torch.cat([buffers[name] for name in passes], dim=1)
+
+
+def step(
+    weights: Weights,
+    observations: Mapping[str, Tensor],
+    observation_poses: Tensor,
+    queries: Mapping[str, Tensor],
+    query_poses: Tensor,
+    *,
+    observation_passes: Sequence[str],
+    query_passes: Sequence[str],
+    output_passes: Sequence[str],
+    losses: Sequence[str],
+    iteration: int,
+    mask: Mapping[str, object],
+    settings: Mapping[str, bool],
+) -> Tensor:
+    """The loss of a batch whose images have the networks' size; `mask` and `settings` go to the functions above."""
+    encoder = under(weights, "representation.representations.0.")
+    generator = under(weights, "generator.generators.0.")
+    flat = {name: image.flatten(0, 1) for name, image in observations.items()}
+    views = pool(encoder, inputs(flat, observation_passes), observation_poses.flatten(0, 1))
+    views = views.unflatten(0, observation_poses.shape[:2])
+    r = representation(views, encoder["deltas"], **mask)
+    out = pixel_generator(generator, inputs(queries, query_passes), query_poses, r, **settings)
+    target = inputs(queries, output_passes)
+    return sum((loss(name, out, target, iteration) for name in losses), torch.zeros_like(out.mean()))
