@@ -58,9 +58,10 @@ def read_batch(path: Path, passes: Sequence[str] | None = None) -> StoredBatch:
 def _archive(path: Path) -> Iterator[Any]:
     """Open the archive at `path`; what NumPy and zip raise on damaged files becomes ``DatasetError``."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DatasetError(f"{path}: is a single array, not an archive of named arrays")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DatasetError(f"{path}: is a single array, not an archive of named arrays")
+        with archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
         raise DatasetError(f"{path}: damaged: {' '.join(str(error).split())}") from error
