@@ -8,41 +8,32 @@ scene file and its place alone, so that neither the order nor interruptions nor 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cnsr.config import Config
 from cnsr.datasets.exr import Origin, read_header, write_batch
 from cnsr.datasets.manifest import Manifest, RenderSettings, check_folder, scene_seed
+from cnsr.datasets.rendered import RenderedView, stored_batch, view_seed
 from cnsr.datasets.scene_files import BatchFiles, batch_files, batch_folders
 from cnsr.datasets.stored import Contents, StoredBatch
 from cnsr.errors import DatasetError, SceneError
 from cnsr.files import make_folder, storage_error
-from cnsr.scenes.description import Scene, load_scene
-
-
-class RenderedView(Protocol):
-    """What a tracer returns for a view: {pass: [H, W, C]}, its pose [16], and how many samples were dropped."""
-
-    buffers: Mapping[str, NDArray[np.float32]]
-    pose: NDArray[np.floating]
-    dropped: int
 
 
 class Tracer(Protocol):
     """What generation asks of a renderer (``cnsr.rendering.PathTracer``)."""
 
+    def load_scene(self, scene: Path) -> Any:
+        """Read a scene file, with its meshes and textures. Called by one thread while another renders."""
+
     def render_views(
-        self, scenes: Sequence[Scene], *, size: int, samples: int, seeds: Sequence[int], buffers: Sequence[str]
+        self, scenes: Sequence[Any], *, size: int, samples: int, seeds: Sequence[int], buffers: Sequence[str]
     ) -> Sequence[RenderedView]:
         """Render one view of each scene."""
 
@@ -83,18 +74,19 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Job:
-    """A batch to be rendered: its scenes and seeds, scene by scene, view by view."""
+    """A batch to be rendered: its loaded scene files, scene by scene, view by view."""
 
     files: BatchFiles
     target: Path
-    scenes: tuple[Scene, ...]
+    scenes: tuple[Any, ...]
     hashes: tuple[tuple[str, ...], ...]
 
     def seeds(self) -> tuple[tuple[int, ...], ...]:
         views = len(self.files.views[0])
         return tuple(
             tuple(
-                view_seed(self.scenes[scene * views + view].seed, self.files.name, scene, view) for view in range(views)
+                view_seed(self.scenes[scene * views + view].description.seed, self.files.name, scene, view)
+                for view in range(views)
             )
             for scene in range(len(self.files.views))
         )
@@ -133,12 +125,6 @@ def generate(
         reporter.begin(sum(files.view_count for files in pending))
         _render_all(pending, out_folder, settings, tracer, reporter, summary)
     return summary
-
-
-def view_seed(seed: int, batch: str, scene: int, view: int) -> int:
-    """Return the renderer's seed of a view, in [0, 2^31): a hash of its scene's `seed` and its place in the tree."""
-    digest = hashlib.sha256(f"{seed}/{batch}/{scene}/{view}".encode()).digest()
-    return int.from_bytes(digest[:4], "little") >> 1
 
 
 def _pending(
@@ -222,11 +208,11 @@ def _render_all(
             reporter.finished(job_views)
 
     try:
-        upcoming = reading.submit(_load, pending[0], out_folder) if pending else None
+        upcoming = reading.submit(_load, pending[0], out_folder, tracer) if pending else None
         for index, files in enumerate(pending):
             job, upcoming = upcoming, None
             if index + 1 < len(pending):
-                upcoming = reading.submit(_load, pending[index + 1], out_folder)
+                upcoming = reading.submit(_load, pending[index + 1], out_folder, tracer)
             assert job is not None
             try:
                 batch, origin, dropped = _render(job.result(), settings, tracer)
@@ -248,14 +234,14 @@ def _render_all(
         writing.shutdown()  # what has been rendered is not thrown away
 
 
-def _load(files: BatchFiles, out_folder: Path) -> _Job:
+def _load(files: BatchFiles, out_folder: Path, tracer: Tracer) -> _Job:
     """Read the scene files of a batch. Raises ``SceneError`` that names every broken one."""
-    scenes: list[Scene] = []
+    scenes: list[Any] = []
     faults: list[str] = []
     hashes = files.hashes()
     for path in (path for scene in files.views for path in scene):
         try:
-            scenes.append(load_scene(path))
+            scenes.append(tracer.load_scene(path))
         except SceneError as error:
             faults.append(str(error))
     if faults:
@@ -275,18 +261,6 @@ def _render(job: _Job, settings: RenderSettings, tracer: Tracer) -> tuple[Stored
     batch = stored_batch(views, len(job.files.views), job.files.factor, str(job.target))
     origin = Origin(settings.samples, settings.digest(), seeds, job.hashes)
     return batch, origin, sum(view.dropped for view in views)
-
-
-def stored_batch(views: Sequence[RenderedView], scenes: int, factor: int | None, name: str) -> StoredBatch:
-    """Return rendered `views`, which come scene by scene, as one batch of `scenes` scenes."""
-    grid = (scenes, len(views) // scenes)
-    passes: dict[str, NDArray[Any]] = {}
-    for buffer in views[0].buffers:
-        pixels = np.stack([view.buffers[buffer] for view in views])  # [S*V, H, W, C]
-        channels_first = np.moveaxis(pixels, -1, 1)
-        passes[buffer] = channels_first.reshape(*grid, *channels_first.shape[1:])
-    poses = np.stack([np.asarray(view.pose, np.float32) for view in views]).reshape(*grid, 16)
-    return StoredBatch(passes, poses, factor, name)
 
 
 def _target(out_folder: Path, files: BatchFiles) -> Path:
