@@ -1,0 +1,375 @@
+"""Python face of the native path tracer (spec: renderer).
+
+Conventions: images are float32 [H, W, C], linear, row 0 at the top; matrices of views are world-to-camera. What a
+camera ray that hits nothing leaves in a buffer is 0, except ``shadows`` and ``ao``, where it is 1. Normals are
+turned to the side that the camera sees, and averaged over a pixel's samples like colors, without normalisation.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnsr.buffers import BUFFERS
+from cnsr.errors import RenderError, SceneError
+from cnsr.scenes import description
+from cnsr.scenes.assets import AssetCache, MeshData, TextureData, resolve_asset
+from cnsr.scenes.camera import pose_from_view_matrix, view_matrix
+from cnsr.scenes.faults import dotted
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SceneLike: TypeAlias = "Path | str | Mapping[str, Any] | description.Scene | LoadedScene"
+Progress: TypeAlias = Callable[[float], object]
+
+_LARGEST_SIZE = 16384
+_LARGEST_SAMPLES = 2**31
+_UINT64 = 2**64 - 1
+# Native meshes and textures that no scene shows any more are kept up to this many bytes of their arrays.
+_CACHE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where a view is taken from; the rest of the camera is the scene's.
+
+    Attributes:
+        position: world position.
+        lookat: world position of the middle of the image.
+    """
+
+    position: Sequence[float]
+    lookat: Sequence[float]
+
+
+@dataclass(frozen=True)
+class LoadedScene:
+    """A scene that is ready to be rendered. Belongs to the tracer that loaded it.
+
+    Attributes:
+        description: what was loaded.
+        source: what messages call it.
+    """
+
+    description: description.Scene
+    source: str
+    native: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class View:
+    """A rendered view.
+
+    Attributes:
+        buffers: float32 [H, W, C] by name, in the order that was asked for.
+        view_matrix: world-to-camera matrix, float64 [4, 4]; the camera looks along its own -z.
+        pose: the same column by column, float64 [16]: what networks see.
+        samples: samples a pixel.
+        dropped: how many samples of all pixels were left out because they were not finite.
+    """
+
+    buffers: dict[str, NDArray[np.float32]]
+    view_matrix: NDArray[np.float64]
+    pose: NDArray[np.float64]
+    samples: int
+    dropped: int
+
+
+class PathTracer:
+    """Renders scenes on one device. Meshes and textures are shared by all scenes that show them.
+
+    Args:
+        device: "cpu".
+        threads: how many threads render; 0 is one for each CPU. Images do not depend on it.
+
+    Raises:
+        RenderError: the native renderer is not built, or the device is not there.
+    """
+
+    def __init__(self, device: str = "cpu", threads: int = 0) -> None:
+        _check_device(device)
+        self.device = device
+        self.threads = _whole("threads", threads, 0, 4096)
+        self._native = _native_module()
+        self._device = self._native.Device()
+        self._assets = AssetCache()
+        self._meshes = _Shared(self._make_mesh)
+        self._textures = _Shared(self._make_texture)
+
+    def load_scene(self, scene: SceneLike) -> LoadedScene:
+        """Return a scene made ready for `render`.
+
+        Args:
+            scene: a scene file, its decoded JSON, or its description. Loaded scenes are returned as they are.
+
+        Raises:
+            SceneError: it is not a scene, or a mesh or texture is missing or damaged.
+        """
+        if isinstance(scene, LoadedScene):
+            return scene
+        if isinstance(scene, description.Scene):
+            return self._load(scene, "scene")
+        if isinstance(scene, Mapping):
+            return self._load(description.parse_scene(dict(scene)), "scene")
+        return self._load(description.load_scene(Path(scene)), os.fspath(scene))
+
+    def render(
+        self,
+        scene: SceneLike,
+        size: int = 64,
+        samples: int = 64,
+        seed: int = 0,
+        view: int = 0,
+        buffers: Sequence[str] = ("beauty",),
+        camera: Camera | tuple[Sequence[float], Sequence[float]] | None = None,
+        clamp: float | None = 25.0,
+        next_event_estimation: bool = True,
+        progress: Progress | None = None,
+    ) -> View:
+        """Render one view of a scene.
+
+        Args:
+            scene: what `load_scene` takes, or what it returned.
+            size: width and height in pixels.
+            samples: samples a pixel.
+            seed: of the random numbers, together with `view` and the pixel.
+            view: number of the view, so that several views of one seed have independent noise.
+            buffers: names of what to render (see ``cnsr.buffers``); only these cost rays.
+            camera: position and look-at in place of the scene's own.
+            clamp: largest indirect radiance of one sample (in its largest channel); None for no limit.
+            next_event_estimation: whether lights are sampled; False, for validation, leaves finding them to chance.
+            progress: called now and then with the share that is done, 1.0 at the end. What it raises stops the
+                rendering.
+
+        Raises:
+            RenderError: a request that makes no sense.
+            SceneError: see `load_scene`.
+            KeyboardInterrupt: Ctrl-C was pressed.
+        """
+        quality = self._quality(size, samples, buffers, clamp, next_event_estimation)
+        loaded = self.load_scene(scene)
+        return self._render([_Order(loaded, camera, seed, view)], samples, quality, progress)[0]
+
+    def render_views(
+        self,
+        scenes: Iterable[SceneLike],
+        size: int = 64,
+        samples: int = 64,
+        seeds: int | Sequence[int] = 0,
+        buffers: Sequence[str] = ("beauty",),
+        views: int | Sequence[int] = 0,
+        cameras: Sequence[Camera | tuple[Sequence[float], Sequence[float]] | None] | None = None,
+        clamp: float | None = 25.0,
+        next_event_estimation: bool = True,
+        progress: Progress | None = None,
+    ) -> list[View]:
+        """Render one view of each of many small scenes, in parallel over scenes.
+
+        The result is that of `render` for each scene. Arguments are those of `render`, where `seeds` and `views` may
+        give one number for all or one a scene, and `cameras` one a scene.
+
+        Raises:
+            RenderError: a request that makes no sense.
+            SceneError: see `load_scene`.
+            KeyboardInterrupt: Ctrl-C was pressed.
+        """
+        quality = self._quality(size, samples, buffers, clamp, next_event_estimation)
+        loaded = [self.load_scene(scene) for scene in scenes]
+        each = zip(
+            loaded,
+            _one_each("cameras", cameras, len(loaded)),
+            _one_each("seeds", seeds, len(loaded)),
+            _one_each("views", views, len(loaded)),
+            strict=True,
+        )
+        return self._render([_Order(*order) for order in each], samples, quality, progress)
+
+    def _quality(
+        self, size: int, samples: int, buffers: Sequence[str], clamp: float | None, next_event_estimation: bool
+    ) -> Any:
+        names = _buffer_names(buffers)
+        limit = math.inf if clamp is None else float(clamp)
+        if not limit > 0.0:
+            raise RenderError(f"clamp: expected a number larger than 0, or None for no limit, found {clamp!r}")
+        return self._native.Quality(
+            size=_whole("size", size, 1, _LARGEST_SIZE),
+            samples=_whole("samples", samples, 1, _LARGEST_SAMPLES),
+            buffers=names,
+            clamp=limit,
+            next_event_estimation=next_event_estimation,
+        )
+
+    def _render(self, orders: Sequence[_Order], samples: int, quality: Any, progress: Progress | None) -> list[View]:
+        matrices = [order.view_matrix() for order in orders]
+        native_orders = [
+            self._native_order(order, matrix) for order, matrix in zip(orders, matrices, strict=True)
+        ]
+        rendered = self._native.render(native_orders, quality, self.threads, progress)
+        return [
+            View(images, matrix, pose_from_view_matrix(matrix), samples, dropped)
+            for (images, dropped), matrix in zip(rendered, matrices, strict=True)
+        ]
+
+    def _native_order(self, order: _Order, matrix: NDArray[np.float64]) -> Any:
+        own = order.scene.description.camera
+        return self._native.ViewOrder(
+            scene=order.scene.native,
+            camera=self._native.Camera(order.place()[0], matrix, own.fov, own.near, own.far),
+            seed=_whole("seed", order.seed, -(2**63), _UINT64) & _UINT64,
+            view=_whole("view", order.view, 0, _UINT64),
+        )
+
+    def _load(self, scene: description.Scene, source: str) -> LoadedScene:
+        builder = self._native.SceneBuilder(self._device, scene.bounces, scene.hide_lights)
+        indices = {}
+        for name, material in scene.materials.items():
+            indices[name] = len(indices)
+            builder.add_material(
+                material.color,
+                material.emission,
+                material.roughness,
+                material.ior,
+                self._texture(material.texture, scene.folder, source, name) if material.texture else None,
+                material.texture_frequency,
+                material.id,
+            )
+        for part, is_light in (("lights", True), ("geometry", False)):
+            for index, shape in enumerate(getattr(scene, part)):
+                self._add(builder, shape, indices[shape.material], is_light, scene.folder, f"{source}: {part}[{index}]")
+        return LoadedScene(scene, source, builder.finish())
+
+    def _add(
+        self, builder: Any, shape: description.Object, material: int, is_light: bool, folder: Path | None, where: str
+    ) -> None:
+        match shape:
+            case description.Grid():
+                builder.add_grid(shape.transform, shape.position, shape.normal, shape.size, material, is_light, where)
+            case description.Sphere():
+                builder.add_sphere(shape.transform, shape.position, shape.radius, material, is_light, where)
+            case description.MeshFile():
+                try:
+                    mesh = self._meshes.get(self._assets.mesh(resolve_asset(shape.filename, folder)))
+                except SceneError as error:
+                    raise SceneError(f"{where}.filename: {error}") from None
+                builder.add_mesh(shape.transform, mesh, material, is_light, where)
+
+    def _texture(self, name: str, folder: Path | None, source: str, material: str) -> Any:
+        try:
+            return self._textures.get(self._assets.texture(resolve_asset(name, folder)))
+        except SceneError as error:
+            raise SceneError(f"{source}: {dotted(('materials', material, 'texture'))}: {error}") from None
+
+    def _make_mesh(self, mesh: MeshData) -> Any:
+        return self._native.Mesh(self._device, mesh.positions, mesh.normals, mesh.uvs, mesh.triangles)
+
+    def _make_texture(self, texture: TextureData) -> Any:
+        return self._native.Texture(texture.pixels)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One view to render."""
+
+    scene: LoadedScene
+    camera: Camera | tuple[Sequence[float], Sequence[float]] | None
+    seed: int
+    view: int
+
+    def place(self) -> tuple[Sequence[float], Sequence[float]]:
+        """Return position and look-at of the camera."""
+        if self.camera is None:
+            own = self.scene.description.camera
+            return own.position, own.lookat
+        if isinstance(self.camera, Camera):
+            return self.camera.position, self.camera.lookat
+        position, lookat = self.camera
+        return position, lookat
+
+    def view_matrix(self) -> NDArray[np.float64]:
+        """Return the world-to-camera matrix. Raises ``RenderError`` for a camera that looks nowhere."""
+        try:
+            position, lookat = self.place()
+            matrix = view_matrix(position, lookat)
+        except (TypeError, ValueError) as error:
+            raise RenderError(f"camera: expected a position and another point to look at ({error})") from None
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise RenderError("camera: expected a position and a look-at of three finite numbers each")
+        return matrix
+
+
+class _Shared:
+    """Native copies of assets by content; those that were not used for longest go when memory runs out."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+        self._made: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, asset: MeshData | TextureData) -> Any:
+        if asset.key not in self._made:
+            self._made[asset.key] = self._make(asset), asset.nbytes
+            self._bytes += asset.nbytes
+        self._made.move_to_end(asset.key)
+        while self._bytes > _CACHE_BYTES and len(self._made) > 1:
+            _, (_, nbytes) = self._made.popitem(last=False)
+            self._bytes -= nbytes
+        return self._made[asset.key][0]
+
+
+def _native_module() -> ModuleType:
+    try:
+        from cnsr import _native
+    except ImportError as error:
+        if getattr(error, "name", None) == "cnsr._native" or "cannot import name" in str(error):
+            raise RenderError("the native renderer is not built; run `sh build_renderer.sh`") from None
+        raise RenderError(f"the native renderer cannot be loaded ({error}); run `sh build_renderer.sh`") from None
+    return _native
+
+
+def _check_device(device: str) -> None:
+    if device == "cpu":
+        return
+    if device.startswith("cuda"):
+        raise RenderError(f'device "{device}": this version is built without OptiX; use device="cpu"')
+    raise RenderError(f'unknown device "{device}"; expected "cpu"')
+
+
+def _whole(name: str, value: int, least: int, most: int) -> int:
+    """Return `value` as an int, if it is one within bounds."""
+    try:
+        number = int(value.__index__())
+    except AttributeError:
+        raise RenderError(f"{name}: expected a whole number, found {value!r}") from None
+    if not least <= number <= most:
+        raise RenderError(f"{name}: expected a whole number from {least} to {most}, found {value}")
+    return number
+
+
+def _buffer_names(buffers: Sequence[str]) -> list[str]:
+    if isinstance(buffers, str):
+        raise RenderError(f"buffers: expected a list of names, such as ({buffers!r},), found the text {buffers!r}")
+    names = list(dict.fromkeys(buffers))
+    if not names:
+        raise RenderError("buffers: expected at least one name")
+    for name in names:
+        if name not in BUFFERS:
+            raise RenderError(f"buffers: there is no {name!r}; expected some of {', '.join(BUFFERS)}")
+    return names
+
+
+def _one_each(name: str, values: Any, count: int) -> Sequence[Any]:
+    """Return one value for each of `count` scenes; a single one stands for all."""
+    if values is None or isinstance(values, int | np.integer):
+        return [values] * count
+    if len(values) != count:
+        raise RenderError(f"{name}: expected one for each of the {count} scenes, found {len(values)}")
+    return list(values)

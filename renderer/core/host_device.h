@@ -1,0 +1,8 @@
+// Marks functions of the core, which compile for the CPU and, by a CUDA compiler, for the GPU.
+#pragma once
+
+#if defined(__CUDACC__)
+#define RND_HD __host__ __device__ inline
+#else
+#define RND_HD inline
+#endif

@@ -1,0 +1,63 @@
+// Isotropic GGX microfacets and the Fresnel reflectance of a dielectric. Directions are in the local frame (z up).
+#pragma once
+
+#include "core/vector.h"
+
+namespace rnd {
+
+// Below this the distribution is narrower than single precision can follow; smoother surfaces behave like it.
+inline constexpr float kMinAlpha = 0.001f;
+
+// Unpolarised Fresnel reflectance for light in air that meets a dielectric of index `ior` at `cosine` >= 0.
+RND_HD float fresnel_dielectric(float cosine, float ior) {
+    const float c = clamp(cosine, 0.0f, 1.0f);
+    const float sin2_inside = (1.0f - c * c) / (ior * ior);
+    if (sin2_inside >= 1.0f) return 1.0f;
+    const float inside = std::sqrt(1.0f - sin2_inside);
+    const float parallel = (ior * c - inside) / (ior * c + inside);
+    const float perpendicular = (c - ior * inside) / (c + ior * inside);
+    return 0.5f * (parallel * parallel + perpendicular * perpendicular);
+}
+
+// Density of normals, per projected area (Walter et al. 2007). Sine and cosine come from the components, since
+// 1 - cos^2 has no digits left for small alpha.
+RND_HD float ggx_distribution(const Vec3& m, float alpha) {
+    const float a2 = alpha * alpha;
+    const float denominator = (m.x * m.x + m.y * m.y) / a2 + m.z * m.z;
+    return m.z > 0.0f ? kInvPi / (a2 * denominator * denominator) : 0.0f;
+}
+
+// sqrt(cos^2 + alpha^2 sin^2), of which Smith's masking is made: G1 = 2 cos / (cos + s).
+RND_HD float smith_root(const Vec3& w, float alpha) {
+    return std::sqrt(w.z * w.z + alpha * alpha * (w.x * w.x + w.y * w.y));
+}
+
+// G1(w) / cos(w): finite at grazing angles.
+RND_HD float smith_masking_over_cosine(const Vec3& w, float alpha) {
+    return 2.0f / (w.z + smith_root(w, alpha));
+}
+
+// Height-correlated masking-shadowing G2(wo, wi) / (cos(wo) cos(wi)) (Heitz, JCGT 3(2), 2014).
+RND_HD float smith_shadowing_over_cosines(const Vec3& wo, const Vec3& wi, float alpha) {
+    return 2.0f / (wi.z * smith_root(wo, alpha) + wo.z * smith_root(wi, alpha));
+}
+
+// A normal visible from `wo`, by spherical caps (Dupuy and Benyoub, "Sampling Visible GGX Normals with Spherical
+// Caps", 2023).
+RND_HD Vec3 sample_visible_normal(const Vec3& wo, float alpha, const Vec2& u) {
+    const Vec3 stretched = normalize(Vec3{wo.x * alpha, wo.y * alpha, wo.z});
+    const float phi = 2.0f * kPi * u.x;
+    const float z = (1.0f - u.y) * (1.0f + stretched.z) - stretched.z;
+    const float sine = std::sqrt(clamp((1.0f - z) * (1.0f + z), 0.0f, 1.0f));
+    const Vec3 half = Vec3{sine * std::cos(phi), sine * std::sin(phi), z} + stretched;
+    return normalize_or({half.x * alpha, half.y * alpha, maximum(half.z, 0.0f)}, {0.0f, 0.0f, 1.0f});
+}
+
+// Its density over solid angle of normals.
+RND_HD float visible_normal_pdf(const Vec3& wo, const Vec3& m, float alpha) {
+    const float cosine = dot(wo, m);
+    if (cosine <= 0.0f || wo.z <= 0.0f) return 0.0f;
+    return smith_masking_over_cosine(wo, alpha) * cosine * ggx_distribution(m, alpha);
+}
+
+}  // namespace rnd

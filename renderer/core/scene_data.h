@@ -1,0 +1,81 @@
+// The scene as plain arrays, which the integrator reads on host or device, and the rays and hits that connect it to
+// whatever library intersects.
+#pragma once
+
+#include <cstdint>
+
+#include "core/lights.h"
+#include "core/texture.h"
+
+namespace rnd {
+
+struct Ray {
+    Vec3 origin;
+    float t_min = 0.0f;
+    Vec3 direction;  // unit length
+    float t_max = 0.0f;
+};
+
+// What an intersection library reports. `u`, `v` are barycentric on triangles (weights of the second and third
+// vertex), in [0, 1] over a grid, and unused on spheres.
+struct Hit {
+    float t = 0.0f;
+    uint32_t object = 0;
+    uint32_t primitive = 0;
+    float u = 0.0f;
+    float v = 0.0f;
+};
+
+inline constexpr int32_t kNone = -1;
+
+struct Material {
+    Vec3 color{1.0f, 1.0f, 1.0f};
+    float roughness = 1.0f;
+    float ior = 15.0f;
+    int32_t texture = kNone;
+    Vec2 texture_frequency{1.0f, 1.0f};
+    float id = 0.0f;  // material id / (largest id in the scene + 1)
+};
+
+struct MeshView {
+    const Vec3* positions = nullptr;
+    const Vec3* normals = nullptr;  // null: flat
+    const Vec2* uvs = nullptr;      // null: (0, 0)
+    const uint32_t* triangles = nullptr;
+};
+
+enum class ObjectKind : uint32_t { grid, sphere, mesh };
+
+struct Object {
+    ObjectKind kind = ObjectKind::grid;
+    int32_t material = 0;
+    int32_t light = kNone;
+    float offset = 0.0f;  // how far ray origins keep from the surface: a few rounding errors of its coordinates
+    Vec3 normal;          // grids: the front side
+    RectangleShape rectangle;
+    SphereShape sphere;
+    Affine to_world;    // meshes; spheres: rotation of the texture
+    Affine normal_map;  // meshes
+    MeshView mesh;
+};
+
+struct Light {
+    ObjectKind kind = ObjectKind::sphere;  // grid or sphere
+    bool hidden = false;                   // not part of what rays intersect
+    Vec3 radiance;
+    float power = 0.0f;  // largest component of radiance * area
+    RectangleShape rectangle;
+    SphereShape sphere;
+};
+
+struct SceneData {
+    const Object* objects = nullptr;
+    const Material* materials = nullptr;
+    const TextureView* textures = nullptr;
+    const Light* lights = nullptr;
+    int32_t light_count = 0;
+    int32_t hidden_light_count = 0;
+    int32_t bounces = 0;
+};
+
+}  // namespace rnd

@@ -1,0 +1,85 @@
+// Owen-scrambled Sobol points, evaluated by hashing: any point of any dimension in constant time, without tables.
+//
+// Dimensions come in pairs; each pair is the two-dimensional Sobol (0,2)-sequence with its own Owen scrambling and
+// its own Owen shuffling of the index (Burley, "Practical Hash-based Owen Scrambling", JCGT 9(4), 2020), so that
+// every pair is perfectly stratified and pairs are independent of each other.
+#pragma once
+
+#include <cstdint>
+
+#include "core/vector.h"
+
+namespace rnd {
+
+RND_HD uint32_t mix_bits(uint32_t x) {
+    x ^= x >> 16;
+    x *= 0x7feb352du;
+    x ^= x >> 15;
+    x *= 0x846ca68bu;
+    x ^= x >> 16;
+    return x;
+}
+
+RND_HD uint32_t hash_combine(uint32_t seed, uint32_t value) {
+    return mix_bits(seed ^ (mix_bits(value + 0x9e3779b9u) + (seed << 6) + (seed >> 2)));
+}
+
+RND_HD uint32_t reverse_bits(uint32_t x) {
+    x = ((x >> 1) & 0x55555555u) | ((x & 0x55555555u) << 1);
+    x = ((x >> 2) & 0x33333333u) | ((x & 0x33333333u) << 2);
+    x = ((x >> 4) & 0x0f0f0f0fu) | ((x & 0x0f0f0f0fu) << 4);
+    x = ((x >> 8) & 0x00ff00ffu) | ((x & 0x00ff00ffu) << 8);
+    return (x >> 16) | (x << 16);
+}
+
+// Owen scrambling of a number whose digits are reversed: each bit is flipped by a hash of the lower bits only.
+// Laine and Karras 2011, with the constants that N. Vegdahl found by search.
+RND_HD uint32_t scramble_reversed(uint32_t x, uint32_t seed) {
+    x ^= x * 0x3d20adeau;
+    x += seed;
+    x *= (seed >> 16) | 1u;
+    x ^= x * 0x05526c56u;
+    x ^= x * 0x53a22864u;
+    return x;
+}
+
+// The second Sobol dimension, with reversed digits. Its matrix is Pascal's triangle modulo 2, whose entry (k, j) is
+// odd where the bits of k are among those of j (Lucas), hence five steps instead of a table of direction numbers.
+RND_HD uint32_t pascal_reversed(uint32_t index) {
+    index ^= (index >> 1) & 0x55555555u;
+    index ^= (index >> 2) & 0x33333333u;
+    index ^= (index >> 4) & 0x0f0f0f0fu;
+    index ^= (index >> 8) & 0x00ff00ffu;
+    return index ^ (index >> 16);
+}
+
+// The 24 leading bits as a number in [0, 1).
+RND_HD float to_unit_interval(uint32_t bits) {
+    return static_cast<float>(bits >> 8) * 0x1p-24f;
+}
+
+// Dimensions 2 * pair and 2 * pair + 1 of point `index`.
+RND_HD Vec2 sobol_pair(uint32_t index, uint32_t pair, uint32_t seed) {
+    const uint32_t base = hash_combine(seed, pair);
+    const uint32_t shuffled = reverse_bits(scramble_reversed(reverse_bits(index), base));
+    const uint32_t x = reverse_bits(scramble_reversed(shuffled, mix_bits(base ^ 0xa511e9b3u)));
+    const uint32_t y = reverse_bits(scramble_reversed(pascal_reversed(shuffled), mix_bits(base ^ 0x63d83595u)));
+    return {to_unit_interval(x), to_unit_interval(y)};
+}
+
+// The sample stream of one pixel sample: fixed slots, so that what one bounce consumes never shifts another's.
+struct Sampler {
+    uint32_t seed;
+    uint32_t index;
+
+    RND_HD Vec2 pair(uint32_t slot) const { return sobol_pair(index, slot, seed); }
+};
+
+RND_HD uint32_t pixel_seed(uint64_t seed, uint64_t view, uint32_t pixel) {
+    uint32_t h = hash_combine(static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+    h = hash_combine(h, static_cast<uint32_t>(view));
+    h = hash_combine(h, static_cast<uint32_t>(view >> 32));
+    return hash_combine(h, pixel);
+}
+
+}  // namespace rnd

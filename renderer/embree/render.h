@@ -1,0 +1,58 @@
+// Renders views on all threads, and records rays for benchmarks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/integrator.h"
+#include "embree/scene.h"
+
+namespace rnd::embree {
+
+// One view to render. `out` names the arrays [size, size, channels] to fill, null for buffers that are not wanted.
+struct Job {
+    std::shared_ptr<Scene> scene;
+    Camera camera;
+    Settings settings;
+    uint32_t size = 0;
+    uint32_t samples = 0;
+    uint64_t seed = 0;
+    uint64_t view = 0;
+    std::array<float*, kBufferCount> out{};
+    std::atomic<uint64_t> dropped = 0;
+};
+
+// Called about twenty times a second on the thread that called `render`, with the share that is done. Rendering stops
+// when it returns false.
+using Watch = std::function<bool(double)>;
+
+// Renders all jobs with `threads` threads (0: one for each CPU this process may use). The result does not depend on
+// their number. Returns false if `watch` stopped it.
+bool render(std::span<Job> jobs, uint32_t threads, const Watch& watch);
+
+enum class RayKind : uint8_t { intersect, occluded };
+
+struct RecordedRay {
+    Ray ray;
+    RayKind kind;
+};
+
+// All rays of a view, in the order in which one thread traces them.
+std::vector<RecordedRay> record_rays(const Job& job);
+
+struct TraceResult {
+    double seconds = 0.0;
+    uint64_t hits = 0;
+};
+
+// Traces rays in a bare loop, split evenly among threads.
+TraceResult trace_rays(const Scene& scene, std::span<const RecordedRay> rays, uint32_t threads);
+
+uint32_t available_threads();
+
+}  // namespace rnd::embree
