@@ -1,6 +1,7 @@
 """The table of buffers."""
 
 import pytest
+
 from cnsr.buffers import BUFFERS, channel_count
 
 

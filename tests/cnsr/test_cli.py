@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from cnsr import cli
 from cnsr.errors import ConfigError
 

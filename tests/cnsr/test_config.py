@@ -5,10 +5,11 @@ import json
 import warnings
 
 import pytest
-from cnsr.config import CONFIG_FOLDER, Config, PixelCNNConfig, load_config, parse_config
-from cnsr.errors import ConfigError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cnsr.config import CONFIG_FOLDER, Config, PixelCNNConfig, load_config, parse_config
+from cnsr.errors import ConfigError
 
 PUBLISHED = (
     "room_beauty",

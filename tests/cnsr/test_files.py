@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+
 from cnsr.errors import StorageError
 from cnsr.files import atomic_path, make_folder, write_bytes, write_text
 

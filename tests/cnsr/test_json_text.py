@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from cnsr.json_text import JsonSyntaxError, parse_json
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cnsr.json_text import JsonSyntaxError, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
