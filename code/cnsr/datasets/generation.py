@@ -195,18 +195,7 @@ def _render_all(
     summary: Summary,
 ) -> None:
     reading = ThreadPoolExecutor(1, "read scenes")
-    writing = ThreadPoolExecutor(1, "write batches")
-    written: Future[None] | None = None
-    job_views = 0
-
-    def settle() -> None:
-        """Wait for the batch that is being written, so that never more than one waits for the disk."""
-        if written is not None:
-            written.result()
-            summary.written += 1
-            summary.views += job_views
-            reporter.finished(job_views)
-
+    writer = _Writer(summary, reporter)
     try:
         upcoming = reading.submit(_load, pending[0], out_folder, tracer) if pending else None
         for index, files in enumerate(pending):
@@ -218,20 +207,45 @@ def _render_all(
                 batch, origin, dropped = _render(job.result(), settings, tracer)
             except (SceneError, DatasetError) as error:
                 reporter.fault(str(error))
-                summary.broken += 1
                 reporter.finished(files.view_count)
+                summary.broken += 1
                 continue
             summary.dropped += dropped
-            settle()
-            target = _target(out_folder, files)
-            written, job_views = (
-                writing.submit(write_batch, target, batch, origin, settings.precision),
-                files.view_count,
-            )
-        settle()
+            writer.write(_target(out_folder, files), batch, origin, settings)
+        writer.settle()
     finally:
         reading.shutdown(cancel_futures=True)
-        writing.shutdown()  # what has been rendered is not thrown away
+        writer.close()
+
+
+class _Writer:
+    """Writes batches in a thread of its own; never more than one waits for the disk."""
+
+    def __init__(self, summary: Summary, reporter: Reporter) -> None:
+        self._summary = summary
+        self._reporter = reporter
+        self._thread = ThreadPoolExecutor(1, "write batches")
+        self._writing: tuple[Future[None], int] | None = None
+
+    def write(self, target: Path, batch: StoredBatch, origin: Origin, settings: RenderSettings) -> None:
+        """Begin to write `batch`, as soon as the one before is on disk."""
+        self.settle()
+        written = self._thread.submit(write_batch, target, batch, origin, settings.precision)
+        self._writing = written, batch.poses.shape[0] * batch.poses.shape[1]
+
+    def settle(self) -> None:
+        """Wait for the batch that is being written, and count it. Raises ``StorageError`` where that failed."""
+        if self._writing is None:
+            return
+        (written, views), self._writing = self._writing, None
+        written.result()
+        self._summary.written += 1
+        self._summary.views += views
+        self._reporter.finished(views)
+
+    def close(self) -> None:
+        """End the thread; what has been rendered is not thrown away."""
+        self._thread.shutdown()
 
 
 def _load(files: BatchFiles, out_folder: Path, tracer: Tracer) -> _Job:
