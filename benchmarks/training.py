@@ -5,8 +5,8 @@
 Both sides compute the same numbers from the same weights and batch (a test of the package compares them): forward
 pass, losses, backward pass and Adam. The plain side is ``tests/reference/plain_networks.py``, where the maps of
 representation and pose are expanded and concatenated before every convolution. Ours, plain and a large matrix product
-are timed in turn. The arithmetic counted is that of our step, without elementwise operations; the same count divided
-by the time of each side is its rate. Peak memory is the growth of the process's resident size (VmHWM) during one step
+are timed in turn. The arithmetic counted is that of the products and convolutions of our step, which is about the
+least that the formulas need. Peak memory is the growth of the process's resident size (VmHWM) during one step
 in a process of its own, above model, batch and libraries.
 """
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnsr.buffers import channel_count
+from cnsr.config import RepresentationConfig
 from cnsr.errors import ConfigError
 
 
@@ -32,21 +34,20 @@ class Pool(Encoder):
     The layers are those of the tower encoder of Eslami et al. 2018 (supplement, figure S1), for R channels.
 
     Args:
-        input_channels: x, channels of the observed buffers together.
+        config: says which buffers are observed, and R.
         pose_dim: V.
-        representation_dim: R, at least 2.
         partitions: number of partition logits.
 
     Raises:
         ConfigError: R is less than 2.
     """
 
-    def __init__(self, input_channels: int, pose_dim: int, representation_dim: int, partitions: int) -> None:
+    def __init__(self, config: RepresentationConfig, pose_dim: int, partitions: int) -> None:
         super().__init__(partitions)
-        if representation_dim < 2:
-            raise ConfigError(f"representation_dim: must be at least 2 for a Pool encoder (got {representation_dim})")
-        full, half = representation_dim, representation_dim // 2
-        self.conv1 = nn.Conv2d(input_channels, full, 2, stride=2)
+        full, half = config.representation_dim, config.representation_dim // 2
+        if half < 1:
+            raise ConfigError(f"representation_dim: must be at least 2 for a Pool encoder (got {full})")
+        self.conv1 = nn.Conv2d(channel_count(config.observation_passes), full, 2, stride=2)
         self.skip_conv1 = nn.Conv2d(full, full, 2, stride=2)
         self.conv2 = nn.Conv2d(full, half, 3, padding=1)
         self.conv3 = nn.Conv2d(half, full, 2, stride=2)

@@ -116,6 +116,13 @@ def regularize_gradient(mixed: Tensor, mask: Tensor, strength: float) -> Tensor:
 
     and it is this gradient that goes on through the mixing, to the encoder and to the partition logits. The mask
     only blends here: no gradient flows to it from this formula. The mean of g is that over the scenes.
+
+    Where the mask is exactly 1, all scenes share one mean; the deviations from the mean gradient cancel in it, and
+    (1 - strength) g remains: an inactive partition learns less from what it must not explain. Where the mask is
+    soft, the deviations do reach the single scenes.
+
+    The published code changed the gradients after they had gone to the encoder, so there this had no effect: a run
+    that is to reproduce the paper's results sets ``gradient_reg`` to 0.
     """
     result: Tensor = _RegularizedGradient.apply(mixed, mask.detach(), strength)  # type: ignore[no-untyped-call]
     return result

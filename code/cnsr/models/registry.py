@@ -12,10 +12,10 @@ from cnsr.models.encoders import Encoder, Pool
 from cnsr.models.generator import Channels, Generator
 from cnsr.models.pixel_generator import PixelGenerator
 
-ENCODERS: Mapping[str, Callable[[int, int, int, int], Encoder]] = {
+ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
     "Pool": Pool,
 }
-"""Each takes the input channels, pose channels, representation channels and number of partitions."""
+"""Each takes its config, the numbers of pose channels and of partitions."""
 
 GENERATORS: Mapping[str, Callable[[Any, Channels], Generator]] = {
     "PixelCNN": PixelGenerator,
@@ -33,7 +33,7 @@ def build_encoder(config: RepresentationConfig, index: int, pose_dim: int, parti
     """
     make = _look_up(ENCODERS, config.type, f"model.representations[{index}]")
     try:
-        return make(channel_count(config.observation_passes), pose_dim, config.representation_dim, partitions)
+        return make(config, pose_dim, partitions)
     except ConfigError as error:
         raise ConfigError(f"model.representations[{index}].{error}") from error
 

@@ -1,15 +1,23 @@
 import pytest
 import torch
 
+from cnsr.config import RepresentationConfig
 from cnsr.errors import ConfigError
 from cnsr.models.encoders import Pool
 
 
-@pytest.mark.parametrize(("channels", "dim", "size"), [(3, 8, 8), (7, 12, 16), (10, 13, 20)])
-def test_pool_agrees_with_the_plain_formula(channels, dim, size, deviation):
+@pytest.mark.parametrize(
+    ("passes", "channels", "dim", "size"),
+    [
+        (("beauty",), 3, 8, 8),
+        (("normal", "id", "albedo"), 7, 12, 16),
+        (("beauty", "normal", "position", "id"), 10, 13, 20),
+    ],
+)
+def test_pool_agrees_with_the_plain_formula(passes, channels, dim, size, deviation):
     import plain_networks
 
-    encoder = Pool(channels, 16, dim, 3)
+    encoder = Pool(RepresentationConfig(observation_passes=passes, representation_dim=dim), 16, 3)
     images = torch.randn(5, channels, size, size, requires_grad=True)
     poses = torch.randn(5, 16, requires_grad=True)
     weights = {name: value.detach().double().requires_grad_() for name, value in encoder.named_parameters()}
@@ -32,7 +40,8 @@ def test_pool_agrees_with_the_plain_formula(channels, dim, size, deviation):
 
 @pytest.mark.parametrize(("partitions", "count"), [(3, 2_000_643), (4, 2_000_644)])
 def test_pool_has_the_published_names_and_size(partitions, count):
-    encoder = Pool(10, 16, 256, partitions)
+    config = RepresentationConfig(observation_passes=("beauty", "normal", "position", "id"), representation_dim=256)
+    encoder = Pool(config, 16, partitions)
     assert sum(value.numel() for value in encoder.parameters()) == count
     layers = ("conv1", "skip_conv1", "conv2", "conv3", "skip_conv2", "conv4", "conv5", "conv6")
     names = {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
@@ -42,4 +51,4 @@ def test_pool_has_the_published_names_and_size(partitions, count):
 
 def test_one_channel_is_too_few_for_pool():
     with pytest.raises(ConfigError, match="representation_dim: must be at least 2 for a Pool encoder"):
-        Pool(3, 16, 1, 3)
+        Pool(RepresentationConfig(representation_dim=1), 16, 3)
