@@ -89,21 +89,16 @@ Camera make_camera(const std::array<double, 3>& position, const Array<double>& v
 
 void fill(Job& job, const ViewOrder& order, const Quality& quality) {
     job.scene = order.scene;
-    job.camera = order.camera;
-    job.seed = order.seed;
-    job.view = order.view;
-    job.size = quality.size;
-    job.samples = quality.samples;
-    job.settings.clamp = quality.clamp;
-    job.settings.next_event_estimation = quality.next_event_estimation;
-    job.settings.buffers = 0;
-    for (const std::string& name : quality.buffers) job.settings.buffers |= bit(buffer_of(name));
+    uint32_t buffers = 0;
+    for (const std::string& name : quality.buffers) buffers |= bit(buffer_of(name));
+    const Settings settings{buffers, quality.clamp, quality.next_event_estimation};
+    job.view = {order.camera, settings, quality.size, quality.samples, order.seed, order.view};
 }
 
 // Allocates the images of a job and lets it write into them.
 py::dict allocate_images(Job& job, const Quality& quality) {
     py::dict images;
-    const auto size = static_cast<py::ssize_t>(job.size);
+    const auto size = static_cast<py::ssize_t>(job.view.size);
     for (const std::string& name : quality.buffers) {
         const Buffer buffer = buffer_of(name);
         py::array_t<float> image({size, size, static_cast<py::ssize_t>(channel_count(buffer))});

@@ -101,7 +101,12 @@ struct Sum3 {
 // All samples of one pixel.
 class PixelSums {
   public:
+    // A sample that is not finite is left out and counted.
     RND_HD void add(const SampleResult& sample) {
+        if (!is_finite(sample)) {
+            ++dropped_;
+            return;
+        }
         const Radiance& r = sample.radiance;
         const Features& f = sample.features;
         direct_.add(r.direct);
@@ -122,11 +127,14 @@ class PixelSums {
     // The means, buffer by buffer. A pixel without a single valid sample is black.
     RND_HD void resolve(Vec3* out) const;  // out[kBufferCount]
 
+    RND_HD uint32_t dropped() const { return dropped_; }
+
   private:
     Sum3 direct_, indirect_, diffuse_, position_, normal_, albedo_, mirror_, mirror_hit_, mirror_normal_;
     Sum3 distance_;    // depth, id, roughness
     Sum3 visibility_;  // shadows, ao
     double count_ = 0.0;
+    uint32_t dropped_ = 0;
 };
 
 // Splits `total` into `part` and the rest such that both add up to it without rounding. The larger summand comes from

@@ -156,26 +156,28 @@ RND_HD SampleResult trace_sample(const Scene& scene, const Settings& settings, c
     return result;
 }
 
-// All samples of the pixel (x, y), box-filtered. Returns the number of samples that had to be dropped because they
-// were not finite.
+// One view of a scene: where from, and how well.
+struct ViewSettings {
+    Camera camera;
+    Settings settings;
+    uint32_t size = 0;     // of the image, in pixels
+    uint32_t samples = 0;  // a pixel
+    uint64_t seed = 0;
+    uint64_t view = 0;
+};
+
+// Adds samples [first, end) of the pixel (x, y), box-filtered.
 template <class Scene>
-RND_HD uint32_t render_pixel(const Scene& scene, const Settings& settings, const Camera& camera, uint32_t size,
-                             uint32_t x, uint32_t y, uint32_t samples, uint64_t seed, uint64_t view, PixelSums& sums) {
-    Sampler sampler{pixel_seed(seed, view, y * size + x), 0};
-    const float scale = 1.0f / static_cast<float>(size);
-    uint32_t dropped = 0;
-    for (; sampler.index < samples; ++sampler.index) {
+RND_HD void render_pixel(const Scene& scene, const ViewSettings& view, uint32_t x, uint32_t y, uint32_t first,
+                         uint32_t end, PixelSums& sums) {
+    const float scale = 1.0f / static_cast<float>(view.size);
+    Sampler sampler{pixel_seed(view.seed, view.view, y * view.size + x), first};
+    for (; sampler.index < end; ++sampler.index) {
         const Vec2 jitter = sampler.pair(kPixelSlot);
-        const Ray ray =
-            camera_ray(camera, (static_cast<float>(x) + jitter.x) * scale, (static_cast<float>(y) + jitter.y) * scale);
-        const SampleResult sample = trace_sample(scene, settings, sampler, ray);
-        if (is_finite(sample)) {
-            sums.add(sample);
-        } else {
-            ++dropped;
-        }
+        const Ray ray = camera_ray(view.camera, (static_cast<float>(x) + jitter.x) * scale,
+                                   (static_cast<float>(y) + jitter.y) * scale);
+        sums.add(trace_sample(scene, view.settings, sampler, ray));
     }
-    return dropped;
 }
 
 }  // namespace rnd

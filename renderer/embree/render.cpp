@@ -13,28 +13,38 @@ namespace rnd::embree {
 namespace {
 
 constexpr uint32_t kRowsPerTask = 4;
+constexpr uint32_t kSamplesPerPortion = 4096;
 constexpr auto kWatchInterval = std::chrono::milliseconds(50);
 
-void render_row(Job& job, uint32_t y) {
-    uint64_t dropped = 0;
+// Looks at `stopped` before each pixel: with many samples a row can take minutes.
+// Writes one pixel of every wanted image.
+void store_pixel(const Job& job, const PixelSums& sums, size_t pixel) {
     std::array<Vec3, kBufferCount> values;
-    for (uint32_t x = 0; x < job.size; ++x) {
+    sums.resolve(values.data());
+    for (uint32_t i = 0; i < kBufferCount; ++i) {
+        if (job.out[i] == nullptr) continue;
+        const uint32_t channels = channel_count(static_cast<Buffer>(i));
+        float* out = job.out[i] + channels * pixel;
+        out[0] = values[i].x;
+        if (channels == 1) continue;
+        out[1] = values[i].y;
+        out[2] = values[i].z;
+    }
+}
+
+void render_row(Job& job, uint32_t y, const std::atomic<bool>& stopped) {
+    const ViewSettings& view = job.view;
+    uint64_t dropped = 0;
+    for (uint32_t x = 0; x < view.size; ++x) {
         PixelSums sums;
-        dropped +=
-            render_pixel(*job.scene, job.settings, job.camera, job.size, x, y, job.samples, job.seed, job.view, sums);
-        sums.resolve(values.data());
-        const size_t pixel = static_cast<size_t>(y) * job.size + x;
-        for (uint32_t i = 0; i < kBufferCount; ++i) {
-            if (job.out[i] == nullptr) continue;
-            if (channel_count(static_cast<Buffer>(i)) == 1) {
-                job.out[i][pixel] = values[i].x;
-            } else {
-                float* out = job.out[i] + 3 * pixel;
-                out[0] = values[i].x;
-                out[1] = values[i].y;
-                out[2] = values[i].z;
-            }
+        // In portions, so that a request to stop is heard within one pixel, too.
+        for (uint32_t first = 0; first < view.samples; first += kSamplesPerPortion) {
+            if (stopped.load(std::memory_order_relaxed)) return;
+            render_pixel(*job.scene, view, x, y, first, first + std::min(kSamplesPerPortion, view.samples - first),
+                         sums);
         }
+        dropped += sums.dropped();
+        store_pixel(job, sums, static_cast<size_t>(y) * view.size + x);
     }
     job.dropped.fetch_add(dropped, std::memory_order_relaxed);
 }
@@ -45,14 +55,14 @@ class Tasks {
     explicit Tasks(std::span<Job> jobs) : jobs_(jobs) {
         starts_.reserve(jobs.size() + 1);
         starts_.push_back(0);
-        for (const Job& job : jobs) starts_.push_back(starts_.back() + (job.size + kRowsPerTask - 1) / kRowsPerTask);
+        for (const Job& job : jobs)
+            starts_.push_back(starts_.back() + (job.view.size + kRowsPerTask - 1) / kRowsPerTask);
     }
 
     size_t count() const { return starts_.back(); }
     double share_done() const {
         return static_cast<double>(done_.load()) / static_cast<double>(std::max<size_t>(count(), 1));
     }
-    bool all_done() const { return done_.load() >= count(); }
     void stop() { stopped_ = true; }
 
     // Runs tasks until none is left.
@@ -62,9 +72,8 @@ class Tasks {
             if (task >= count()) return;
             const auto job = static_cast<size_t>(std::ranges::upper_bound(starts_, task) - starts_.begin()) - 1;
             const auto first = static_cast<uint32_t>(task - starts_[job]) * kRowsPerTask;
-            const uint32_t end = std::min(first + kRowsPerTask, jobs_[job].size);
-            for (uint32_t y = first; y < end && !stopped_.load(std::memory_order_relaxed); ++y)
-                render_row(jobs_[job], y);
+            const uint32_t end = std::min(first + kRowsPerTask, jobs_[job].view.size);
+            for (uint32_t y = first; y < end; ++y) render_row(jobs_[job], y, stopped_);
             done_.fetch_add(1);
         }
     }
@@ -137,24 +146,28 @@ bool render(std::span<Job> jobs, uint32_t threads, const Watch& watch) {
             if (--running == 0) finished.notify_one();
         });
     }
+    bool stopped = false;
     std::unique_lock lock(mutex);
     while (!finished.wait_for(lock, kWatchInterval, [&] { return running == 0; })) {
         lock.unlock();
-        if (!watch(tasks.share_done())) tasks.stop();
+        if (!stopped && !watch(tasks.share_done())) {
+            stopped = true;
+            tasks.stop();
+        }
         lock.lock();
     }
     lock.unlock();
     workers.clear();
-    return tasks.all_done() && watch(1.0);
+    return !stopped && watch(1.0);
 }
 
 std::vector<RecordedRay> record_rays(const Job& job) {
     std::vector<RecordedRay> rays;
     const RecordingScene scene(*job.scene, rays);
-    for (uint32_t y = 0; y < job.size; ++y) {
-        for (uint32_t x = 0; x < job.size; ++x) {
+    for (uint32_t y = 0; y < job.view.size; ++y) {
+        for (uint32_t x = 0; x < job.view.size; ++x) {
             PixelSums sums;
-            render_pixel(scene, job.settings, job.camera, job.size, x, y, job.samples, job.seed, job.view, sums);
+            render_pixel(scene, job.view, x, y, 0, job.view.samples, sums);
         }
     }
     return rays;

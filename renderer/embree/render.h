@@ -17,12 +17,7 @@ namespace rnd::embree {
 // One view to render. `out` names the arrays [size, size, channels] to fill, null for buffers that are not wanted.
 struct Job {
     std::shared_ptr<Scene> scene;
-    Camera camera;
-    Settings settings;
-    uint32_t size = 0;
-    uint32_t samples = 0;
-    uint64_t seed = 0;
-    uint64_t view = 0;
+    ViewSettings view;
     std::array<float*, kBufferCount> out{};
     std::atomic<uint64_t> dropped = 0;
 };
