@@ -1,0 +1,270 @@
+"""Sampling of materials: distributions against densities, values against plain formulas, energy, reciprocity."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from cnsr._native import sampling
+from reference_material import (
+    fresnel,
+    ggx,
+    reflectance_cosine,
+    smith_lambda,
+    specular_share,
+    visible_normal_density,
+)
+from reference_statistics import (
+    SIGNIFICANCE,
+    assert_mean,
+    chi_square_p,
+    direction_counts,
+    directions_at,
+    integrate_bins,
+    uniforms,
+)
+
+IOR = 15.0
+ALPHAS = [0.001, 0.0025, 0.01, 0.05, 0.2, 0.5, 1.0]
+ROUGHNESSES = [0.05, 0.06, 0.1, 0.3, 0.5, 0.8, 0.999, 1.0]
+ANGLES = [0.0, 30.0, 60.0, 80.0, 89.0, 89.9]  # degrees from the normal
+SAMPLES = 100_000
+AZIMUTHS = np.linspace(0, 2 * np.pi, 13)
+WHITE = np.ones(3, np.float32)
+
+
+def outgoing(degrees: float, azimuth: float = 0.7) -> np.ndarray:
+    angle = np.radians(degrees)
+    direction = [np.sin(angle) * np.cos(azimuth), np.sin(angle) * np.sin(azimuth), np.cos(angle)]
+    return np.array(direction, np.float32)
+
+
+def lobe_edges(alpha: float, count: int = 14) -> np.ndarray:
+    """Return polar angles that part the GGX normals seen along the normal in equal shares, and the rest to 90°."""
+    shares = np.arange(count) / count
+    inner = np.arctan(alpha * np.sqrt(shares / (1 - shares)))
+    tail = np.geomspace(inner[-1], np.radians(30), 8)[1:] if inner[-1] < np.radians(20) else np.radians([30])
+    outer = np.append(tail, np.radians([40, 45, 50, 60, 75, 90]))
+    return np.append(inner, outer[outer > inner[-1] * 1.05])
+
+
+def spread(wo: np.ndarray, count: int) -> np.ndarray:
+    return np.repeat(wo[None], count, 0)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_visible_normals_follow_their_density(alpha: float) -> None:
+    p_values = []
+    for degrees in ANGLES:
+        wo = outgoing(degrees)
+        normals = sampling.sample_visible_normal(wo, alpha, uniforms((SAMPLES, 2), 1))
+        assert np.isfinite(normals).all()
+        np.testing.assert_allclose(np.linalg.norm(normals.astype(np.float64), axis=1), 1, atol=2e-6)
+        edges = lobe_edges(alpha)
+
+        def density(polar: np.ndarray, azimuth: np.ndarray, wo: np.ndarray = wo) -> np.ndarray:
+            directions = directions_at(polar, azimuth).astype(np.float32)
+            pdf = sampling.visible_normal_pdf(wo, directions, alpha).astype(np.float64)
+            return pdf * np.sin(polar)
+
+        expected = integrate_bins(density, edges, AZIMUTHS, 2e-6)
+        assert expected.sum() == pytest.approx(1, abs=3e-3), f"{degrees} degrees: the density is not normalized"
+        counts = direction_counts(normals, edges, AZIMUTHS)
+        p_values.append(chi_square_p(counts, expected * SAMPLES))
+    assert min(p_values) > SIGNIFICANCE / (len(ALPHAS) * len(ANGLES)), dict(zip(ANGLES, p_values, strict=True))
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_the_density_of_visible_normals_is_that_of_heitz(alpha: float) -> None:
+    for degrees in ANGLES:
+        wo = outgoing(degrees)
+        normals = sampling.sample_visible_normal(wo, alpha, uniforms((2000, 2), 3))
+        pdf = sampling.visible_normal_pdf(wo, normals, alpha)
+        expected = visible_normal_density(wo.astype(np.float64), normals.astype(np.float64), alpha)
+        facing = normals.astype(np.float64) @ wo.astype(np.float64)
+        solid = facing > 1e-3  # elsewhere the cosine itself has lost its digits
+        np.testing.assert_allclose(pdf[solid], expected[solid], rtol=2e-3)
+
+
+def test_cosine_hemisphere_follows_its_density() -> None:
+    directions = sampling.sample_cosine_hemisphere(uniforms((SAMPLES, 2), 2))
+    assert (directions[:, 2] >= 0).all()
+    pdf = sampling.cosine_hemisphere_pdf(directions)
+    np.testing.assert_allclose(pdf, np.maximum(directions[:, 2], 0) / np.pi, rtol=1e-5, atol=1e-7)
+    edges = np.arcsin(np.sqrt(np.linspace(0, 1, 15)))
+    below = sampling.cosine_hemisphere_pdf(np.array([[0.6, 0.0, -0.8]], np.float32))
+    assert below[0] == 0
+
+    def density(polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+        pdf = sampling.cosine_hemisphere_pdf(directions_at(polar, azimuth).astype(np.float32))
+        return pdf.astype(np.float64) * np.sin(polar)
+
+    expected = integrate_bins(density, edges, AZIMUTHS)
+    assert expected.sum() == pytest.approx(1, abs=1e-5)
+    assert chi_square_p(direction_counts(directions, edges, AZIMUTHS), expected * SAMPLES) > SIGNIFICANCE
+
+
+@pytest.mark.parametrize("roughness", ROUGHNESSES)
+def test_scattered_directions_follow_their_density(roughness: float) -> None:
+    # Bins lie in the space of half vectors, where the lobe has one place and size for all angles; their
+    # Jacobian is d(wi) = 4 (wo . h) d(h). Directions below the surface are the share that is missing.
+    p_values = []
+    for degrees in ANGLES:
+        wo = outgoing(degrees)
+        wi, _, pdf = sampling.sample_bsdf(spread(wo, SAMPLES), WHITE * 0.5, roughness, IOR, uniforms((SAMPLES, 3), 4))
+        valid = pdf > 0
+        half = wo.astype(np.float64) + wi[valid].astype(np.float64)
+        half /= np.linalg.norm(half, axis=1, keepdims=True)
+        edges = lobe_edges(roughness**2)
+
+        def density(polar: np.ndarray, azimuth: np.ndarray, wo: np.ndarray = wo) -> np.ndarray:
+            normals = directions_at(polar, azimuth)
+            facing = normals @ wo.astype(np.float64)
+            reflected = 2 * facing[:, None] * normals - wo
+            _, pdf = sampling.evaluate_bsdf(wo, reflected.astype(np.float32), WHITE * 0.5, roughness, IOR)
+            return np.where(facing > 0, pdf.astype(np.float64) * 4 * facing * np.sin(polar), 0)
+
+        expected = integrate_bins(density, edges, AZIMUTHS, 3e-6)
+        assert expected.sum() < 1 + 3e-3
+        counts = direction_counts(half, edges, AZIMUTHS)
+        missing = [np.count_nonzero(~valid), max(1 - expected.sum(), 0) * SAMPLES]
+        p_values.append(chi_square_p(np.append(counts, missing[0]), np.append(expected * SAMPLES, missing[1])))
+    assert min(p_values) > SIGNIFICANCE / (len(ROUGHNESSES) * len(ANGLES)), dict(zip(ANGLES, p_values, strict=True))
+
+
+@pytest.mark.parametrize("roughness", ROUGHNESSES)
+def test_samples_agree_with_evaluation(roughness: float) -> None:
+    albedo = np.array([0.9, 0.5, 0.0], np.float32)
+    for degrees in ANGLES:
+        wo = outgoing(degrees)
+        wi, weight, pdf = sampling.sample_bsdf(spread(wo, 4000), albedo, roughness, IOR, uniforms((4000, 3), 5))
+        valid = pdf > 0
+        assert np.isfinite(weight).all()
+        assert (weight >= 0).all()
+        assert (weight[~valid] == 0).all()
+        assert valid.any()
+        value, density = sampling.evaluate_bsdf(wo, wi[valid], albedo, roughness, IOR)
+        # Rounding of wi (6e-8) moves the half vector by that much over the width of the lobe, alpha; and wi at
+        # grazing angles has lost digits of its cosine.
+        cosine = np.minimum(wi[valid][:, 2], wo[2])
+        tolerance = 1e-3 + 4e-6 / roughness**2 + 2e-6 / np.maximum(cosine, 1e-9)
+        assert (np.abs(density - pdf[valid]) <= tolerance * pdf[valid]).all()
+        product = weight[valid] * pdf[valid][:, None]
+        assert (np.abs(product - value) <= tolerance[:, None] * (np.abs(value) + 1e-6 * pdf[valid][:, None])).all()
+
+
+@pytest.mark.parametrize("roughness", ROUGHNESSES)
+def test_values_are_those_of_the_plain_formula(roughness: float) -> None:
+    for degrees, ior in itertools.product(ANGLES, (1.5, IOR)):
+        wo = outgoing(degrees)
+        wi, _, pdf = sampling.sample_bsdf(spread(wo, 3000), WHITE * 0.7, roughness, ior, uniforms((3000, 3), 6))
+        wi = wi[(pdf > 0) & (wi[:, 2] > 1e-3)]
+        value, _ = sampling.evaluate_bsdf(wo, wi, WHITE * 0.7, roughness, ior)
+        expected = reflectance_cosine(wo, wi, 0.7, roughness, ior)
+        tolerance = 2e-3 + 1e-5 / roughness**2
+        np.testing.assert_allclose(value[:, 0], expected, rtol=tolerance, atol=1e-6)
+        np.testing.assert_array_equal(value[:, 0], value[:, 1])  # the lobe is white
+
+
+def test_color_tints_the_diffuse_part_only() -> None:
+    wo = outgoing(40)
+    wi = outgoing(20, 2.0)[None]
+    black, _ = sampling.evaluate_bsdf(wo, wi, np.zeros(3, np.float32), 0.5, IOR)
+    colored, _ = sampling.evaluate_bsdf(wo, wi, np.array([1.0, 0.5, 0.0], np.float32), 0.5, IOR)
+    assert black.max() > 0
+    diffuse = (1 - specular_share(0.5)) * wi[0, 2] / np.pi
+    np.testing.assert_allclose(colored - black, [[diffuse, diffuse / 2, 0]], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("roughness", ROUGHNESSES)
+def test_reflection_is_reciprocal(roughness: float) -> None:
+    # f(wo, wi) = f(wi, wo), at directions that matter: those the material scatters to.
+    for degrees in ANGLES[:-1]:
+        wo = outgoing(degrees)
+        wi, _, pdf = sampling.sample_bsdf(spread(wo, 60), WHITE, roughness, IOR, uniforms((60, 3), 7))
+        for direction in wi[(pdf > 0) & (wi[:, 2] > 1e-3)]:
+            there, _ = sampling.evaluate_bsdf(wo, direction[None], WHITE, roughness, IOR)
+            back, _ = sampling.evaluate_bsdf(direction, wo[None], WHITE, roughness, IOR)
+            forward, backward = there[0, 0] / direction[2], back[0, 0] / wo[2]
+            assert forward == pytest.approx(backward, rel=1e-3 + 4e-6 / roughness**2)
+
+
+def directional_albedo(wo: np.ndarray, roughness: float, ior: float) -> float:
+    """Return the share of light that the plain formula reflects from wo, by integration over half vectors."""
+    share = specular_share(roughness)
+    out = wo.astype(np.float64)
+
+    def density(polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+        normals = directions_at(polar, azimuth)
+        facing = normals @ out
+        reflected = 2 * facing[:, None] * normals - out
+        value = reflectance_cosine(out, reflected, 0.0, roughness, ior)
+        return np.where((facing > 0) & (reflected[:, 2] > 0), value * 4 * facing * np.sin(polar), 0)
+
+    lobe = integrate_bins(density, lobe_edges(roughness**2), AZIMUTHS[::2], 2e-6, levels=0).sum() if share > 0 else 0.0
+    return float(1 - share + lobe)
+
+
+@pytest.mark.parametrize("roughness", [0.05, 0.1, 0.3, 0.7, 1.0])
+def test_no_white_material_reflects_more_than_it_receives(roughness: float) -> None:
+    for degrees, ior in itertools.product(ANGLES, (1.5, IOR, 1000.0)):
+        wo = outgoing(degrees)
+        expected = directional_albedo(wo, roughness, ior)
+        assert expected <= 1 + 1e-4
+        _, weight, _ = sampling.sample_bsdf(spread(wo, 40_000), WHITE, roughness, ior, uniforms((40_000, 3), 8))
+        assert weight.max() < 2, "one heavy sample is what makes a firefly"
+        mean = weight[:, 0].astype(np.float64).mean()
+        error = weight[:, 0].astype(np.float64).std() / 200
+        assert mean <= 1 + 5 * error + 1e-5
+        assert abs(mean - expected) <= 5 * error + 2e-3, f"{degrees} degrees, index {ior}"
+
+
+def test_a_white_diffuse_material_keeps_every_sample_whole() -> None:
+    for degrees in ANGLES:
+        _, weight, pdf = sampling.sample_bsdf(
+            spread(outgoing(degrees), 5000), WHITE * 0.25, 1.0, IOR, uniforms((5000, 3), 9)
+        )
+        np.testing.assert_allclose(weight[pdf > 0], 0.25, rtol=1e-5)
+        assert np.count_nonzero(pdf == 0) <= 5  # cosines rounded to nothing
+
+
+def test_the_smoothest_material_reflects_by_fresnel() -> None:
+    for degrees in ANGLES[:4]:
+        wo = outgoing(degrees)
+        _, weight, _ = sampling.sample_bsdf(spread(wo, 5000), WHITE, 0.05, IOR, uniforms((5000, 3), 10))
+        expected = fresnel(wo[2:3].astype(np.float64), IOR)[0]
+        assert_mean(weight[:, 0], expected, precision=1e-3, deviations=8)
+
+
+@pytest.mark.parametrize("roughness", [0.0, 0.05, 0.3, 1.0])
+def test_grazing_and_impossible_directions_give_no_nan(roughness: float) -> None:
+    corners = np.array(list(itertools.product([0.0, 0.5, 1 - 2.0**-24], repeat=3)), np.float32)
+    for cosine in (1.0, 1e-3, 1e-6, 1e-20, 0.0, -0.5):
+        wo = np.array([np.sqrt(1 - cosine**2), 0, cosine], np.float32)
+        wi, weight, pdf = sampling.sample_bsdf(spread(wo, len(corners)), WHITE, roughness, IOR, corners)
+        for array in (wi, weight, pdf):
+            assert np.isfinite(array).all(), f"cosine {cosine}"
+        assert weight.max() < 2
+        for direction in ([1.0, 0, 0], [-1.0, 0, 0], [0, 0, 1.0], [0, 0, -1.0], [0.6, 0, -0.8], -wo, wo):
+            value, density = sampling.evaluate_bsdf(wo, np.array([direction], np.float32), WHITE, roughness, IOR)
+            assert np.isfinite(value).all()
+            assert np.isfinite(density).all()
+            assert (value >= 0).all()
+            if direction[2] <= 0 or cosine <= 0:
+                assert (value == 0).all()
+
+
+def test_reference_formulas_are_consistent() -> None:
+    # The oracle itself: visible normals integrate to one, and masking vanishes along the normal.
+    wo = outgoing(70).astype(np.float64)
+    alpha = 0.3
+
+    def density(polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+        return visible_normal_density(wo, directions_at(polar, azimuth), alpha) * np.sin(polar)
+
+    assert integrate_bins(density, lobe_edges(alpha), AZIMUTHS).sum() == pytest.approx(1, abs=1e-4)
+    up = np.array([[0.0, 0.0, 1.0]])
+    assert smith_lambda(up, alpha)[0] == 0
+    assert ggx(up, alpha)[0] == pytest.approx(1 / (np.pi * alpha**2))
+    assert fresnel(np.ones(1), IOR)[0] == pytest.approx(((IOR - 1) / (IOR + 1)) ** 2)
