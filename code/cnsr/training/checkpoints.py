@@ -7,10 +7,10 @@ with ``weights_only=True``. `Checkpoint` lists what is in it. Published checkpoi
 from __future__ import annotations
 
 import io
-import pickle
 import pickletools
 import platform
 import re
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -94,7 +94,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         with path.open("rb") as file:
             _inspect(path, file)
             file.seek(0)
-            content = torch.load(file, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about protocols of pickles; what matters is said below
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint{_neighbors(path)}") from error
     except IsADirectoryError as error:
@@ -177,26 +179,28 @@ def _inspect(path: Path, file: IO[bytes]) -> None:
 
 def _refuse_code(path: Path, program: bytes) -> None:
     """Refuse a pickle that asks for anything which `torch.load` would not allow, naming it."""
-    allowed = ("torch", "collections OrderedDict", "_codecs encode", "__builtin__ set", "builtins set")
+    allowed = ("torch ", "torch.", "collections OrderedDict", "_codecs encode", "__builtin__ set", "builtins set")
     for name in _imported(program):
         if not name.startswith(allowed):
             raise CheckpointError(f"{path}: refused, since it would run code ({name.replace(' ', '.')})")
 
 
 def _imported(program: bytes) -> list[str]:
-    """Return what a pickle imports, as ``module name``; empty for what is no pickle. Nothing is run."""
+    """Return what the pickles in `program` import, as ``module name``. Nothing is run."""
     found: list[str] = []
     strings: list[str] = []
+    stream = io.BytesIO(program)
     try:
-        for operation, argument, _ in pickletools.genops(io.BytesIO(program)):
-            if isinstance(argument, str):
-                strings.append(argument)
-            if operation.name in ("GLOBAL", "INST"):
-                found.append(str(argument))
-            elif operation.name == "STACK_GLOBAL":
-                found.append(" ".join(strings[-2:]))
-    except (ValueError, pickle.UnpicklingError, IndexError, UnicodeDecodeError):
-        pass  # not a pickle from here on: torch.load says so too
+        while stream.tell() < len(program):  # files of old versions of torch are several pickles in a row
+            for operation, argument, _ in pickletools.genops(stream):
+                if isinstance(argument, str):
+                    strings.append(argument)
+                if operation.name in ("GLOBAL", "INST"):
+                    found.append(str(argument))
+                elif operation.name == "STACK_GLOBAL":
+                    found.append(" ".join(strings[-2:]))
+    except Exception:  # foreign bytes: from here on this is no pickle, and torch.load will say so
+        return found
     return found
 
 

@@ -63,31 +63,20 @@ def inference(model: SceneModel) -> Iterator[None]:
         model.train(training)
 
 
-def predict(
-    model: SceneModel, batch: Batch, iteration: int, representations: tuple[Tensor, ...] | None = None
-) -> dict[str, Tensor]:
+def predict(model: SceneModel, batch: Batch, iteration: int) -> dict[str, Tensor]:
     """Return the predicted images of the query views, {pass: [B, C, H, W]}, linear radiance.
 
     Args:
         model: the networks.
         batch: on the model's device.
-        iteration: how long the model has been trained.
-        representations: of the scenes to be shown, one [B, R, h, w] for every encoder; by default those of the
-            batch's own observations. With those of other scenes, shading and geometry can be told apart.
+        iteration: how long the model has been trained; sets the slope of the partition masks.
     """
     with inference(model):
-        if representations is None:
-            representations = model.encode(batch.observations, batch.observation_poses, iteration)
+        representations = model.encode(batch.observations, batch.observation_poses, iteration)
         return model.predict(batch.queries, batch.query_poses, representations)
 
 
-def evaluate(
-    model: SceneModel,
-    config: Config,
-    batches: Iterable[Batch],
-    iteration: int,
-    donors: Iterable[Batch] | None = None,
-) -> Evaluation:
+def evaluate(model: SceneModel, config: Config, batches: Iterable[Batch], iteration: int) -> Evaluation:
     """Predict the query views of `batches` and compare them with their references.
 
     A reference is brought to the size of its prediction (nearest pixel), as the losses do. Everything is computed in
@@ -98,23 +87,16 @@ def evaluate(
         config: what the networks were made by.
         batches: on any device; at least one.
         iteration: how long the model has been trained.
-        donors: batches whose observations are encoded instead of those of `batches`, one each with as many scenes.
 
     Raises:
-        ValueError: there is no batch, or a donor does not match.
+        ValueError: there is no batch.
     """
     device = next(model.parameters()).device
-    others = iter(donors) if donors is not None else None
     collected: dict[str, list[Tensor]] = {}
     first: tuple[Batch, dict[str, Tensor]] | None = None
     for batch in batches:
         held = batch.to(device)
-        donor = next(others).to(device) if others is not None else held
-        if donor.scene_count != held.scene_count:
-            raise ValueError(f"a donor has {donor.scene_count} scenes, its batch {held.scene_count}")
-        with inference(model):
-            representations = model.encode(donor.observations, donor.observation_poses, iteration)
-        predictions = predict(model, held, iteration, representations)
+        predictions = predict(model, held, iteration)
         for name, values in _compare(config, predictions, held.queries).items():
             collected.setdefault(name, []).append(values.cpu())
         if first is None:

@@ -80,6 +80,12 @@ class Journal:
         except OSError as error:
             raise storage_error(self._path, error) from error
 
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def _truncate(path: Path, start: int) -> None:
     """Keep the lines up to iteration `start`; a half line at the end, left by a power cut, goes too."""

@@ -120,13 +120,7 @@ class Trainer:
         self.model.train()
         self._clock.restart()
         while self.iteration < config.iterations and not stop.came():
-            try:
-                batch = self._next(batches)
-            except RuntimeError:
-                # Ctrl-C in a terminal reaches the workers as well; when they are gone there is no next batch.
-                if stop.came():
-                    break
-                raise
+            batch = self._next(batches)
             self._step(batch)
             progress.step(self._record.latest)
             if self.iteration % config.test_interval == 0:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from tqdm import tqdm
@@ -28,14 +30,21 @@ class Progress:
         self._begun = 0.0
         self._spoken = 0.0
 
-    def begin(self, total: int, done: int) -> None:
-        """Start at `done` of `total` iterations."""
+    @contextmanager
+    def over(self, total: int, done: int) -> Iterator[None]:
+        """Show progress, at first `done` of `total` iterations, until the context is left."""
         self._total, self._done, self._first = total, done, done
         self._begun = self._spoken = time.monotonic()
         if self._stream.isatty():
             self._bar = tqdm(
                 total=total, initial=done, file=self._stream, unit="it", bar_format=_BAR, dynamic_ncols=True
             )
+        try:
+            yield
+        finally:
+            if self._bar is not None:
+                self._bar.close()
+                self._bar = None
 
     def step(self, loss: float | None) -> None:
         """Count one iteration; `loss` is the last one known."""
@@ -63,9 +72,3 @@ class Progress:
             self._bar.write(text, file=self._stream)
         else:
             print(text, file=self._stream, flush=True)
-
-    def end(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

@@ -6,12 +6,13 @@ import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import torch
 
 from cnsr.config import Config
-from cnsr.datasets.batch import Batch
 from cnsr.datasets.loader import test_loader, train_loader
 from cnsr.datasets.source import Source, open_source
 from cnsr.errors import TrainingError, UserError
@@ -55,26 +56,8 @@ def train(
     """
     progress = progress or Progress()
     with _warnings_shown(progress):
-        faults: list[str] = []
-        place = start = source = tests = model = None
-        with _collected(faults):
-            place = choose_device(device)
-        with _collected(faults):
-            make_folder(folder)
-        with _collected(faults):
-            if fresh and checkpoint is not None:
-                raise TrainingError("--fresh starts at the beginning, --checkpoint at a checkpoint: give one of them")
-            start = find_start(config, folder, checkpoint, fresh)
-        seed = _seed(config, start)
-        with _collected(faults):
-            source = open_source(config, "train", seed)
-        with _collected(faults):
-            tests = open_source(config, "test", seed)
-        with _collected(faults):
-            torch.manual_seed(seed)
-            model = SceneModel(config)
-        if place is None or start is None or source is None or tests is None or model is None or faults:
-            raise UserError("; ".join(faults))
+        ready = _prepare(config, folder, device, checkpoint, fresh)
+        start = ready.start
         for note in start.notes:
             progress.note(note)
         if start.path is not None and start.iteration >= config.iterations:
@@ -83,33 +66,81 @@ def train(
                 "do; raise iterations to train on, or start over with --fresh"
             )
             return Outcome(start.iteration, start.path)
-        trainer = Trainer(config, model.to(place), seed, folder)
+        trainer = Trainer(config, ready.model.to(ready.device), ready.seed, folder)
         if start.checkpoint is not None and start.path is not None:
             trainer.restore(start.checkpoint, start.path)
         moved = set_aside(folder, config.job_name, start)
         if moved is not None:
             progress.note(f"files of an earlier attempt moved to {moved}")
-        _announce(config, start, trainer.device, seed, progress)
+        _announce(config, ready, progress)
         with StopRequest() as stop:
-            held_out = _held_out(config, seed, tests)
-            board = log_folder / config.job_name if config.logging else None
-            journal = Journal(stats_path(folder, config.job_name), start.iteration, board)
-            pinned = trainer.device.type == "cuda"
-            batches = train_loader(config, seed, start.iteration, pin_memory=pinned, source=source)
-            progress.begin(config.iterations, start.iteration)
-            try:
-                outcome = trainer.run(batches, held_out, journal, progress, stop)
-            finally:
-                progress.end()
-                batches.close()
-                journal.close()
+            outcome = _run(config, folder, ready, trainer, log_folder, progress, stop)
         progress.note(f"{'stopped' if outcome.signal else 'done'}: {outcome.checkpoint}")
         return outcome
 
 
-def _announce(config: Config, start: Start, device: torch.device, seed: int, progress: Progress) -> None:
+@dataclass(frozen=True)
+class _Ready:
+    """What a run needs, found to be in order."""
+
+    device: torch.device
+    start: Start
+    seed: int
+    source: Source
+    tests: Source
+    model: SceneModel
+
+
+def _prepare(config: Config, folder: Path, device: str | None, checkpoint: Path | None, fresh: bool) -> _Ready:
+    """Check everything; nothing is changed yet. Raises ``UserError`` that names all that is wrong."""
+    faults: list[UserError] = []
+    place = start = source = tests = model = None
+    with _collected(faults):
+        place = choose_device(device)
+    with _collected(faults):
+        make_folder(folder)
+    with _collected(faults):
+        if fresh and checkpoint is not None:
+            raise TrainingError("--fresh starts at the beginning, --checkpoint at a checkpoint: give one of them")
+        start = find_start(config, folder, checkpoint, fresh)
+    seed = _seed(config, start)
+    with _collected(faults):
+        source = open_source(config, "train", seed)
+    with _collected(faults):
+        tests = open_source(config, "test", seed)
+    with _collected(faults):
+        torch.manual_seed(seed)
+        model = SceneModel(config)
+    if place is None or start is None or source is None or tests is None or model is None or faults:
+        raise faults[0] if len(faults) == 1 else UserError("; ".join(map(str, faults)))
+    return _Ready(place, start, seed, source, tests, model)
+
+
+def _run(
+    config: Config,
+    folder: Path,
+    ready: _Ready,
+    trainer: Trainer,
+    log_folder: Path,
+    progress: Progress,
+    stop: StopRequest,
+) -> Outcome:
+    with test_loader(config, ready.seed, limit=TEST_BATCHES, source=ready.tests) as tests:
+        held_out = list(tests)
+    board = log_folder / config.job_name if config.logging else None
+    pinned = ready.device.type == "cuda"
+    with (
+        Journal(stats_path(folder, config.job_name), ready.start.iteration, board) as journal,
+        train_loader(config, ready.seed, ready.start.iteration, pin_memory=pinned, source=ready.source) as batches,
+        progress.over(config.iterations, ready.start.iteration),
+    ):
+        return trainer.run(batches, held_out, journal, progress, stop)
+
+
+def _announce(config: Config, ready: _Ready, progress: Progress) -> None:
+    start, device = ready.start, ready.device
     origin = f"on from {start.path}, at iteration {start.iteration}" if start.path is not None else "from the start"
-    progress.note(f"training {config.job_name} {origin}, on {device}, seed {seed}")
+    progress.note(f"training {config.job_name} {origin}, on {device}, seed {ready.seed}")
     if config.multi_gpu and device.type == "cuda" and torch.cuda.device_count() > 1:
         progress.note(f"note: this version trains on one GPU; {device} is used, of {torch.cuda.device_count()}")
 
@@ -123,29 +154,30 @@ def _seed(config: Config, start: Start | None) -> int:
     return secrets.randbits(31)
 
 
-def _held_out(config: Config, seed: int, source: Source) -> list[Batch]:
-    with test_loader(config, seed, limit=TEST_BATCHES, source=source) as batches:
-        return list(batches)
-
-
 @contextmanager
-def _collected(faults: list[str]) -> Iterator[None]:
+def _collected(faults: list[UserError]) -> Iterator[None]:
     """Note a user's mistake instead of raising it, so that all can be told at once."""
     try:
         yield
     except UserError as error:
-        faults.append(str(error))
+        faults.append(error)
 
 
 @contextmanager
 def _warnings_shown(progress: Progress) -> Iterator[None]:
     """Show warnings as plain lines that leave the progress bar whole."""
 
-    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,  # noqa: ARG001 - progress has a stream of its own
+        line: str | None = None,
+    ) -> None:
         ours = category is UserWarning
-        progress.note(
-            f"warning: {message}" if ours else warnings.formatwarning(message, category, filename, lineno).rstrip()
-        )
+        text = f"warning: {message}" if ours else warnings.formatwarning(message, category, filename, lineno, line)
+        progress.note(text.rstrip())
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -42,7 +42,7 @@ class LossRecord:
 
     def add(self, iteration: int, batch_name: str, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
         """Note the scalars of a step (`loss` under its own name)."""
-        entries = {**terms, "loss": loss}
+        entries = {"loss": loss, **terms}
         values = torch.stack([value.detach().float().reshape(()) for value in entries.values()])
         ready = None
         if values.is_cuda:

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from cnsr.errors import CheckpointError
+from cnsr.training.checkpoints import Checkpoint
+from cnsr.training.compatibility import changed_course, check_fits
+
+
+def checkpoint_of(config, **changes):
+    settings = config.model_dump(mode="json") | changes
+    return Checkpoint(10, {"a": torch.ones(1)}, config=settings, seed=config.seed)
+
+
+def test_the_same_config_fits(tiny):
+    check_fits(checkpoint_of(tiny()), tiny(), "x.pt")
+    assert changed_course(checkpoint_of(tiny()), tiny()) == []
+
+
+def test_settings_that_change_no_result_are_no_complaint(tiny):
+    other = tiny(
+        iterations=99, checkpoint_interval=1, test_interval=1, workers=3, logging=True, job_group="b", multi_gpu=False,
+        test_batch_size=1, compile=True, train_data_dir="elsewhere",
+    )  # fmt: skip
+    check_fits(checkpoint_of(tiny()), other, "x.pt")
+    assert changed_course(checkpoint_of(tiny()), other) == []
+
+
+def test_all_differences_of_the_networks_are_named(tiny):
+    other = tiny(network={"layers": 3, "loss": ["l1"]}, encoder={"representation_dim": 9}, empty_partition=True)
+    with pytest.raises(CheckpointError) as caught:
+        check_fits(checkpoint_of(tiny()), other, "x.pt")
+    assert str(caught.value) == (
+        "x.pt: was made with other settings: "
+        "model.representations[0].representation_dim 12 (checkpoint) vs 9 (config); "
+        "model.generators[0].settings.loss ['logl1', 'logssim'] (checkpoint) vs ['l1'] (config); "
+        "model.generators[0].settings.layers 2 (checkpoint) vs 3 (config); "
+        "empty_partition False (checkpoint) vs True (config)"
+    )
+
+
+def test_another_number_or_type_of_networks_is_named(tiny):
+    saved = tiny().model_dump(mode="json")["model"]
+    two = checkpoint_of(tiny(), model=saved | {"generators": saved["generators"] * 2})
+    with pytest.raises(CheckpointError, match=r"model\.generators has 2 entries \(checkpoint\) vs 1 \(config\)"):
+        check_fits(two, tiny(), "x.pt")
+    tower = checkpoint_of(tiny(), model=saved | {"representations": [saved["representations"][0] | {"type": "Tower"}]})
+    with pytest.raises(
+        CheckpointError, match=r"settings: model\.representations\[0\]\.type Tower .* vs Pool \(config\)$"
+    ):
+        check_fits(tower, tiny(), "x.pt")
+
+
+def test_settings_that_steer_training_are_told_but_fit(tiny):
+    other = tiny(learning_rate=0.5, batch_size=2, generator={"discard_loss": True}, encoder={"gradient_reg": 0.25})
+    check_fits(checkpoint_of(tiny()), other, "x.pt")
+    assert changed_course(checkpoint_of(tiny()), other) == [
+        "batch_size 3 (checkpoint) vs 2 (config)",
+        "learning_rate 0.001 (checkpoint) vs 0.5 (config)",
+        "model.representations[0].gradient_reg 0.0 (checkpoint) vs 0.25 (config)",
+        "model.generators[0].discard_loss False (checkpoint) vs True (config)",
+    ]
+
+
+@pytest.mark.parametrize(("seed", "told"), [(7, []), (-1, []), (8, ["seed 7 (checkpoint) vs 8 (config)"])])
+def test_seed_matters_only_where_the_config_names_another(tiny, seed, told):
+    assert changed_course(checkpoint_of(tiny()), tiny(seed=seed)) == told
+
+
+def test_settings_of_other_versions_and_published_files_without_settings_fit(tiny):
+    saved = tiny().model_dump(mode="json")
+    del saved["empty_partition"]
+    saved["model"]["generators"][0]["of_a_later_version"] = 3
+    check_fits(Checkpoint(1, {}, config=saved), tiny(), "x.pt")
+    check_fits(Checkpoint(1, {}), tiny(), "x.pt")

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+
+from cnsr.buffers import BUFFERS
+from cnsr.datasets.loader import test_loader as held_out
+from cnsr.training.metrics import display_referred
+from cnsr.training.pictures import comparison_pictures, displayed, tiled
+
+
+def test_rows_are_scenes_and_columns_observations_reference_prediction(tiny):
+    config = tiny()
+    batch = next(held_out(config))
+    prediction = torch.full((3, 3, 8, 8), 0.5)
+    (name, picture), *more = comparison_pictures(config, batch, {"beauty": prediction}).items()
+    assert (name, more) == ("generator0/beauty", [])
+    assert picture.dtype == np.uint8
+    assert picture.shape == (3 * 10 - 2, 4 * 10 - 2, 3)  # 8 pixels and a gap of 2 for each image but the last
+
+    def cell(row, column):
+        return torch.from_numpy(picture[10 * row : 10 * row + 8, 10 * column : 10 * column + 8]).permute(2, 0, 1) / 255
+
+    for row in range(3):
+        seen = [*batch.observations["beauty"][row], batch.queries["beauty"][row], prediction[row]]
+        for column, image in enumerate(seen):
+            torch.testing.assert_close(cell(row, column), display_referred(image), atol=0.003, rtol=0)
+    assert (picture[8:10] == 255).all()
+
+
+def test_an_encoder_that_does_not_see_the_goal_shows_what_it_sees(tiny):
+    config = tiny(encoder={"observation_passes": ["normal"]})
+    batch = next(held_out(config))
+    picture = comparison_pictures(config, batch, {"beauty": batch.queries["beauty"]})["generator0/beauty"]
+    expected = (batch.observations["normal"][0, 0] + 1) / 2
+    shown = torch.from_numpy(picture[:8, :8]).permute(2, 0, 1) / 255
+    torch.testing.assert_close(shown, expected.clamp(0, 1), atol=0.003, rtol=0)
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+def test_every_buffer_can_be_shown(name):
+    generator = torch.Generator().manual_seed(1)
+    image = 5 * torch.randn(2, BUFFERS[name].channels, 4, 6, generator=generator)
+    image[0, 0, 0, 0] = torch.nan
+    colors = displayed(name, image)
+    assert colors.shape == (2, 3, 4, 6)
+    assert ((colors >= 0) & (colors <= 1)).all()
+    assert colors.std() > 0
+
+
+def test_predicted_positions_and_distances_are_shown_on_the_scale_of_the_reference():
+    reference = torch.tensor([0.0, 2.0, 4.0, 8.0]).view(1, 1, 2, 2)
+    assert displayed("depth", reference / 2, like=reference).amax() == 0.5
+    assert displayed("position", reference.expand(1, 3, 2, 2) / 2, like=reference.expand(1, 3, 2, 2)).amax() == 0.5
+
+
+def test_labels_have_colors_of_their_own():
+    image = torch.arange(6.0).view(1, 1, 2, 3)
+    colors = displayed("id", image).flatten(2)[0].t()
+    assert torch.cdist(colors, colors).fill_diagonal_(1).min() > 0.1
+
+
+def test_small_images_are_enlarged():
+    assert tiled([torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 8, 8)]).shape == (8, 18, 3)

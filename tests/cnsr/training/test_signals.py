@@ -1,0 +1,35 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from cnsr.training.signals import StopRequest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_noted_and_the_second_ends(number, capfd):
+    former = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended, StopRequest() as stop:
+        assert not stop.came()
+        os.kill(os.getpid(), number)
+        assert stop.came()
+        assert stop.signal == number
+        assert "stopping after this iteration, with a checkpoint" in capfd.readouterr().err
+        os.kill(os.getpid(), number)
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) == former
+
+
+def test_outside_the_main_thread_nothing_is_changed():
+    former = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def work():
+        with StopRequest() as stop:
+            seen.append((stop.came(), signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(False, former)]

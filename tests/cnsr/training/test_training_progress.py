@@ -1,0 +1,43 @@
+import io
+
+from cnsr.training.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_a_bar_with_all_that_matters():
+    screen = Terminal()
+    progress = Progress(screen)
+    with progress.over(total=100, done=40):
+        progress.waiting(0.25)
+        for _ in range(60):
+            progress.step(0.125)
+        progress.note("a line")
+    text = screen.getvalue()
+    for part in ("100/100", "loss 0.125", "waiting for data 25%", "it/s", "left", "a line\n"):
+        assert part in text
+
+
+def test_elsewhere_there_are_lines_now_and_then():
+    stream = io.StringIO()
+    progress = Progress(stream, interval=0.0)
+    with progress.over(total=10, done=7):
+        progress.step(None)
+        progress.step(0.5)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("iteration 8/10, ")
+    assert lines[0].endswith(" left, waiting for data 0%")
+    assert "it/s" in lines[1]
+    assert lines[1].endswith("left, loss 0.5, waiting for data 0%")
+
+
+def test_elsewhere_a_short_run_says_nothing_by_itself():
+    stream = io.StringIO()
+    progress = Progress(stream)
+    with progress.over(total=2, done=0):
+        progress.step(1.0)
+    assert stream.getvalue() == ""
