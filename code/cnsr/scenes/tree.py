@@ -6,26 +6,27 @@ number of machines may share the work.
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import secrets
 import shutil
 import signal
-import time
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
+from typing import BinaryIO
 
 from cnsr.config import Config
 from cnsr.files import make_folder, storage_error
 from cnsr.scenes.datasets import randomizer
 from cnsr.scenes.randomizer import DrawnBatch, Split, draw_batch
-from cnsr.scenes.tree_record import agreed_seed
+from cnsr.scenes.tree_record import NAME, agreed_seed
 
-# Nobody needs longer for a batch; older temporary folders are of runs that were killed.
-_ABANDONED_SECONDS = 3600.0
 # A process takes as long to start as one needs for so many views.
 _VIEWS_PER_WORKER = 2000
 
@@ -128,15 +129,15 @@ def write_tree(
     jobs = list(_jobs(config, out, sizes, seed, shard or Shard()))
     for split in sizes:
         make_folder(out / split)
-        _sweep(out / split)
-    pending = [job for job in jobs if not job.is_finished()]
-    if begin:
-        begin(sum(job.scenes * job.views for job in pending))
     written = 0
-    for views in _run(pending, workers):
-        written += views
-        if progress:
-            progress(views)
+    with _swept(out):
+        pending = [job for job in jobs if not job.is_finished()]
+        if begin:
+            begin(sum(job.scenes * job.views for job in pending))
+        for views in _run(pending, workers):
+            written += views
+            if progress:
+                progress(views)
     return Tree(seed, written, sum(job.scenes * job.views for job in jobs) - written)
 
 
@@ -179,12 +180,24 @@ def _jobs(config: Config, out: Path, sizes: dict[Split, int], seed: int, shard: 
             yield BatchJob(out, config.dataset, seed, split, index, scenes, config.views_per_scene, partitioned)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what runs that were killed have left behind."""
-    for left in folder.glob(".batch*.tmp"):
-        with suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+@contextmanager
+def _swept(out: Path) -> Iterator[None]:
+    """Remove, before and after, what runs that were killed have left behind; unless other runs are going on."""
+    with (out / NAME).open("rb") as record:  # every run holds a shared lock of it
+        _sweep_if_alone(out, record)
+        with suppress(OSError):  # some network file systems know no locks
+            fcntl.flock(record, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            _sweep_if_alone(out, record)
+
+
+def _sweep_if_alone(out: Path, record: BinaryIO) -> None:
+    with suppress(OSError):  # of the lock, which another run holds
+        fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in out.glob("*/.batch*.tmp"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _run(jobs: list[BatchJob], workers: int) -> Iterator[int]:
@@ -195,16 +208,42 @@ def _run(jobs: list[BatchJob], workers: int) -> Iterator[int]:
         return
     # Fresh processes: forking is not safe where the caller has threads.
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C is for the parent, which then stops handing out work.
-    with ProcessPoolExecutor(
-        workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    ) as pool:
-        futures = [pool.submit(write_batch, job) for job in jobs]
+    with ProcessPoolExecutor(workers, context, initializer=_begin_worker) as pool:
+        with _without_interrupts():  # processes start when work is handed out, and inherit this
+            futures = [pool.submit(write_batch, job) for job in jobs[:workers]]
+        futures += [pool.submit(write_batch, job) for job in jobs[workers:]]
         try:
             for future in as_completed(futures):
                 yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment, where that is possible."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, which then stops handing out work; end when the parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    # Without this, workers of a killed parent would wait for work for ever.
+    wait([sentinel])
+    os._exit(1)
 
 
 def available_cores() -> int:
