@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from cnsr.config import Config
 from cnsr.datasets.exr import Origin, read_header, write_batch
-from cnsr.datasets.manifest import Manifest, RenderSettings, check_folder, scene_seed
+from cnsr.datasets.manifest import NAME, Manifest, RenderSettings, check_folder, scene_seed
 from cnsr.datasets.rendered import RenderedView, stored_batch, view_seed
 from cnsr.datasets.scene_files import BatchFiles, batch_files, batch_folders
 from cnsr.datasets.stored import Contents, StoredBatch
@@ -121,7 +121,8 @@ def generate(
         _remove(out_folder.glob(".*.tmp.*"))  # of dead runs, since no other holds the lock
         summary = Summary()
         pending = _pending(folders, out_folder, settings, summary, reporter)
-        _describe(config, in_folder, out_folder, settings, folders)
+        if pending or not (out_folder / NAME).exists():
+            _describe(config, in_folder, out_folder, settings, folders)
         reporter.begin(sum(files.view_count for files in pending))
         _render_all(pending, out_folder, settings, tracer, reporter, summary)
     return summary

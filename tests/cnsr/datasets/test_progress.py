@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import io
+
+from cnsr.datasets.progress import ViewProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _report(stream: io.StringIO) -> str:
+    with ViewProgress(stream) as progress:
+        progress.begin(10)
+        progress.finished(4)
+        progress.fault("a scene file is broken")
+        progress.finished(6)
+    return stream.getvalue()
+
+
+def test_terminals_see_views_rate_and_what_went_wrong() -> None:
+    text = _report(Terminal())
+    assert "left out: a scene file is broken\n" in text
+    assert "10/10" in text
+    assert "view/s" in text
+
+
+def test_elsewhere_only_faults_are_written() -> None:
+    assert _report(io.StringIO()) == "left out: a scene file is broken\n"
