@@ -84,16 +84,22 @@ def newest(place, folder="out"):
     return find_checkpoints(place / folder, "job")[-1]
 
 
-def test_a_killed_run_goes_on_with_the_same_command_as_if_nothing_had_happened(place):
+def test_an_interrupted_run_goes_on_with_the_same_command_as_if_nothing_had_happened(place):
     process = subprocess.Popen(
-        command("--iterations", "1000000"), cwd=place, stderr=subprocess.PIPE, text=True, env=environment()
+        command("--iterations", "1000000"),
+        cwd=place,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
     )
     stats = place / "out" / "job.stats.jsonl"
     while process.poll() is None and not (stats.exists() and stats.read_text()):
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: the worker processes get it, too
     _, told = process.communicate(timeout=100)
-    assert process.returncode == 128 + signal.SIGTERM, told
+    assert process.returncode == 128 + signal.SIGINT, told
+    assert "Traceback" not in told
     done, checkpoint = newest(place)
     assert "stopping after this iteration, with a checkpoint" in told
     assert told.rstrip().endswith(f"stopped: out/{checkpoint.name}")

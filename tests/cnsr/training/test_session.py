@@ -154,6 +154,13 @@ def test_the_average_of_weights_is_what_is_tested(tiny, start):
     assert psnr[True] != psnr[False]
 
 
+@pytest.mark.slow
+def test_compiled_networks_learn_the_same(tiny, start):
+    _, plain, _ = start(tiny(), "plain")
+    _, compiled, _ = start(tiny(compile=True), "compiled")
+    assert [line["train/loss"] for line in compiled] == pytest.approx([line["train/loss"] for line in plain], rel=1e-3)
+
+
 def test_a_drawn_seed_is_told_kept_and_used_again(tiny, start, tmp_path):
     first, _, told = start(tiny(seed=-1, iterations=6))
     seed = read_checkpoint(first.checkpoint).seed
