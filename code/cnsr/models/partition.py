@@ -61,10 +61,13 @@ def interval_mask(channels: int, low: Tensor, high: Tensor, slope: float) -> Ten
 
 
 def adaptive_mask(deltas: Tensor, index: int, channels: int, slope: float) -> Tensor:
-    """Return the mask [R] of the partition `index`, whose borders are the cumulated shares of the logits `deltas`."""
-    borders = partition_shares(deltas).cumsum(dim=0)
+    """Return the mask [R] of the partition `index`, whose borders are the cumulated shares of the logits `deltas`.
+
+    Computed in float64, since a steep slope multiplies the rounding of the borders; the result has the logits' type.
+    """
+    borders = partition_shares(deltas.double()).cumsum(dim=0)
     low = borders[index - 1] if index else torch.zeros_like(borders[0])
-    return interval_mask(channels, low, borders[index], slope)
+    return interval_mask(channels, low, borders[index], slope).to(deltas.dtype)
 
 
 def null_mask(deltas: Tensor, channels: int, slope: float) -> Tensor:
