@@ -19,7 +19,7 @@ _LONGEST_VALUE = 40
 # pydantic's words, and what people who write JSON call it.
 _WORDS = (
     (re.compile("Input should be"), "expected"),
-    (re.compile(r"a valid dictionary( or instance of \w+)?"), "an object {...}"),
+    (re.compile(r"a valid dictionary( or instance of \w+| or object to extract fields from)?"), "an object {...}"),
     (re.compile("a valid tuple"), "a list [...]"),
     (re.compile("Tuple should have"), "expected"),
     (re.compile(" after validation"), ""),
