@@ -175,6 +175,49 @@ def test_extreme_materials(tracer: Any, roughness: float, emission: float) -> No
     assert_sound(tracer.render(scene, size=12, samples=16, buffers=ALL))
 
 
+def test_samples_that_overflow_are_dropped_and_counted(tracer: Any) -> None:
+    # Albedos beyond all physics carry single precision to infinity within a few bounces.
+    scene = build.small_room(bounces=6)
+    scene["materials"]["white"]["color"] = [1e18] * 3
+    view = tracer.render(scene, size=8, samples=8, buffers=ALL, clamp=None)
+    assert 0 < view.dropped <= 8 * 8 * 8
+    assert_sound(view, dropped=view.dropped)
+    scene["materials"]["white"]["color"] = [0.8] * 3
+    assert tracer.render(scene, size=8, samples=8, buffers=ALL, clamp=None).dropped == 0
+
+
+def uv_sphere_obj(path: Path, rings: int) -> None:
+    """A sphere of few triangles with the normals of a smooth one, poles closed by slivers."""
+    lines = []
+    for ring in range(rings + 1):
+        for step in range(2 * rings):
+            polar, azimuth = np.pi * ring / rings, np.pi * step / rings
+            x, y, z = np.sin(polar) * np.cos(azimuth), np.cos(polar), np.sin(polar) * np.sin(azimuth)
+            lines += [f"v {x:.6f} {y:.6f} {z:.6f}", f"vn {x:.6f} {y:.6f} {z:.6f}"]
+    for ring in range(rings):
+        for step in range(2 * rings):
+            a, b = ring * 2 * rings + step + 1, ring * 2 * rings + (step + 1) % (2 * rings) + 1
+            c, d = a + 2 * rings, b + 2 * rings
+            lines += [f"f {a}//{a} {b}//{b} {c}//{c}", f"f {b}//{b} {d}//{d} {c}//{c}"]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("rings", [4, 24])
+@pytest.mark.parametrize("roughness", [0.05, 0.3, 1.0])
+def test_coarse_meshes_with_smooth_normals(tracer: Any, tmp_path: Path, rings: int, roughness: float) -> None:
+    # Interpolated normals point away from the viewer at silhouettes: no NaN, and never more light than falls in.
+    uv_sphere_obj(tmp_path / "ball.obj", rings)
+    walls = build.box_walls([-3, -3, -3], [3, 3, 3], "wall")
+    materials = {"wall": build.material(0, 36.0), "ball": build.material(1.0, roughness=roughness)}
+    view = build.camera([0, 0, 2.5], [0, 0, 0], 60.0)
+    scene = build.scene(view, materials, walls, [build.mesh("ball.obj", "ball")], 8)
+    rendered = tracer.render(write(tmp_path, scene), size=16, samples=64, buffers=ALL, clamp=None)
+    assert_sound(rendered)
+    assert rendered.buffers["beauty"].max() < 1.6  # a furnace of radiance 1; single noisy pixels may exceed it
+    assert rendered.buffers["beauty"].mean() < 1.01
+    assert rendered.buffers["beauty"].mean() > 0.8
+
+
 def test_huge_and_tiny_lights(tracer: Any) -> None:
     for radius in (1e-6, 1e-3, 2.9):
         scene = build.small_room(hide_lights=True)

@@ -90,14 +90,27 @@ def write_texture(path: Path, pixels: np.ndarray) -> None:
     imageio.imwrite(path, pixels)
 
 
-def quad_obj(path: Path, normals: bool = False) -> None:
+# Small meshes are merged into one acceleration structure and large ones are instanced: tests run on both.
+MESH_SIZES = pytest.mark.parametrize("more_triangles", [0, 400], ids=["small", "large"])
+
+
+def write_obj(path: Path, lines: list[str], more_triangles: int) -> None:
+    """Write a mesh, with more triangles far away from it."""
+    for index in range(more_triangles):
+        x = 90 + 0.01 * index
+        lines = [*lines, f"v {x} 90 90", f"v {x} 90.01 90", f"v {x} 90 90.01", "vt 0 0", "vn 1 0 0"]
+        lines.append("f -3/-1/-1 -2/-1/-1 -1/-1/-1")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def quad_obj(path: Path, more_triangles: int = 0, normals: bool = False) -> None:
     """A quad [-1, 1] x {0} x [-1, 1] that faces +y; u runs along +x, v along -z."""
     lines = ["v -1 0 1", "v 1 0 1", "v 1 0 -1", "v -1 0 -1", "vt 0 0", "vt 1 0", "vt 1 1", "vt 0 1"]
     if normals:
         lines += ["vn 0 1 0", "f 1/1/1 2/2/1 3/3/1 4/4/1"]
     else:
         lines += ["f 1/1 2/2 3/3 4/4"]
-    path.write_text("\n".join(lines) + "\n")
+    write_obj(path, lines, more_triangles)
 
 
 def overhead(objects: list[dict], materials: dict, **options: Any) -> dict:
@@ -106,9 +119,10 @@ def overhead(objects: list[dict], materials: dict, **options: Any) -> dict:
     return build.scene(view, materials, [], objects, 1, **options)
 
 
-def test_textures_of_meshes_stand_upright(tracer: Any, tmp_path: Path) -> None:
+@MESH_SIZES
+def test_textures_of_meshes_stand_upright(tracer: Any, tmp_path: Path, more_triangles: int) -> None:
     # v = 1 is the top row of the picture, so its white quarter lies at (-x, -z) of the quad.
-    quad_obj(tmp_path / "quad.obj")
+    quad_obj(tmp_path / "quad.obj", more_triangles)
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:32, :32], pixels[:32, 32:], pixels[32:, :32], pixels[32:, 32:] = 255, 0, [0, 255, 0], [0, 0, 255]
     pixels[32:, 32:] //= 255  # nearly black
@@ -165,22 +179,26 @@ def test_textures_of_grids_repeat_over_them(tracer: Any, tmp_path: Path) -> None
     np.testing.assert_allclose(albedo[1:15, 17:31], quarter, atol=0.02)
 
 
+@MESH_SIZES
 @pytest.mark.parametrize("with_normals", [False, True])
-def test_meshes_are_placed_like_grids(tracer: Any, tmp_path: Path, with_normals: bool) -> None:
+@pytest.mark.parametrize("stretch", [(1.5, 3.0, 0.5), (1.5, -2.0, 0.5), (-1.0, 1.0, 1.0)], ids=str)
+def test_meshes_are_placed_like_grids(
+    tracer: Any, tmp_path: Path, with_normals: bool, more_triangles: int, stretch: tuple[float, float, float]
+) -> None:
     # A quad as mesh under a transform that scales its axes differently equals a grid under the rest of it.
-    quad_obj(tmp_path / "quad.obj", with_normals)
+    quad_obj(tmp_path / "quad.obj", more_triangles, with_normals)
     turn = np.array(build.rotation([1, 2, 0.5], 50, [0.3, 0.2, -0.4]))
-    stretch = np.diag([1.5, 3.0, 0.5, 1.0])
     materials = {"m": build.material(0.3, id=2)}
     meshes = build.scene(
         build.camera([0.5, 3, 4], [0.3, 0.2, -0.4], 40.0),
         materials,
         [],
-        [build.mesh("quad.obj", "m", stretch @ turn)],
+        [build.mesh("quad.obj", "m", np.diag([*stretch, 1.0]) @ turn)],
         1,
     )
     write_json(tmp_path / "scene.json", meshes)
-    grids = {**meshes, "geometry": [build.grid([0, 0, 0], [0, 1, 0], [3, 0, 1], "m", turn)]}
+    size = [2 * abs(stretch[0]), 0, 2 * abs(stretch[2])]
+    grids = {**meshes, "geometry": [build.grid([0, 0, 0], [0, 1, 0], size, "m", turn)]}
     names = ("position", "normal", "depth", "id", "albedo", "mirror")
     first = tracer.render(tmp_path / "scene.json", size=16, samples=16, buffers=names)
     second = tracer.render(grids, size=16, samples=16, buffers=names)
@@ -190,23 +208,45 @@ def test_meshes_are_placed_like_grids(tracer: Any, tmp_path: Path, with_normals:
         assert np.count_nonzero(difference > 1e-4 * 5) <= 3, name  # a sample at the border may fall either way
 
 
-def test_vertex_normals_follow_transforms_and_are_interpolated(tracer: Any, tmp_path: Path) -> None:
+@MESH_SIZES
+@pytest.mark.parametrize("scale", [(1.0, 2.0, 4.0), (1.0, -2.0, 4.0)], ids=str)
+def test_vertex_normals_follow_transforms_and_are_interpolated(
+    tracer: Any, tmp_path: Path, more_triangles: int, scale: tuple[float, float, float]
+) -> None:
     # A unit sphere's normals at the corners of a flat triangle; stretching needs the inverse transpose.
     corners = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float64)
     lines = [f"v {x} {y} {z}" for x, y, z in corners] + [f"vn {x} {y} {z}" for x, y, z in corners]
-    (tmp_path / "corner.obj").write_text("\n".join([*lines, "f 1//1 2//2 3//3"]) + "\n")
-    stretch = np.diag([1.0, 2.0, 4.0, 1.0])
-    middle = np.array([1, 2, 4]) / 3
+    write_obj(tmp_path / "corner.obj", [*lines, "f 1//1 2//2 3//3"], more_triangles)
+    stretch = np.diag([*scale, 1.0])
+    outside = np.array([8.0, 4.0 * np.sign(scale[1]), 2.0])
     weights = {"middle": (1 / 3, 1 / 3, 1 / 3), "edge": (0.6, 0.3, 0.1)}
     for weight in weights.values():
         target = np.array(weight) @ corners @ stretch[:3, :3]
-        view = build.camera(middle + np.array([8.0, 4.0, 2.0]), target, 0.01)
+        view = build.camera(target + outside, target, 0.01)
         scene = build.scene(view, {"m": build.material()}, [], [build.mesh("corner.obj", "m", stretch)], 1)
         write_json(tmp_path / "scene.json", scene)
         normal = tracer.render(tmp_path / "scene.json", size=2, samples=4, buffers=("normal",)).buffers["normal"]
         expected = np.array(weight) @ corners @ np.linalg.inv(stretch[:3, :3]).T
         expected /= np.linalg.norm(expected)
         np.testing.assert_allclose(normal, np.broadcast_to(expected, normal.shape), atol=1e-3)
+
+
+def test_spheres_are_scaled_turned_and_moved(tracer: Any) -> None:
+    matrix = np.diag([2.0, 2.0, 2.0, 1.0]) @ np.array(build.rotation([1, 1, 0], 70, [0.5, -1.0, 2.0]))
+    center = np.array([0.3, 0.2, 0.1, 1.0]) @ matrix
+    turned = build.scene(
+        build.camera(center[:3] + np.array([0, 0, 6.0]), center[:3], 60.0),
+        {"m": build.material()},
+        [],
+        [build.sphere([0.3, 0.2, 0.1], 0.75, "m", matrix)],
+        1,
+    )
+    plain = {**turned, "geometry": [build.sphere(center[:3], 1.5, "m")]}
+    names = ("position", "normal", "depth", "mirror")
+    first, second = (tracer.render(one, size=12, samples=16, buffers=names).buffers for one in (turned, plain))
+    for name in names:
+        assert np.count_nonzero(np.abs(first[name] - second[name]) > 1e-4) <= 3, name
+    assert first["depth"][6, 6, 0] == pytest.approx(4.5, abs=0.1)
 
 
 @pytest.mark.parametrize("distance", [0.0002, 0.2, 0.5, 0.9, 1.01])

@@ -164,6 +164,18 @@ RECTANGLES = {
     "ceiling": ([0.2, 1.2, -0.3], [0, -1, 0], [1.5, 0, 0.8], None),
     "wall": ([1.2, 0.9, 0.2], [-1, 0, 0], [0, 1.2, 2.0], None),
     "back wall": ([0.3, 0.8, -1.0], [0, 0, 3.0], [1.0, 1.4, 0], None),
+    "stretched": (
+        [0.1, 0.4, -0.1],
+        [0, -1, 0],
+        [0.5, 0, 0.4],
+        [[3, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0.2, 0, 1]],
+    ),
+    "mirrored": (
+        [0.1, -0.9, -0.1],
+        [0, 1, 0],
+        [0.7, 0, 0.9],
+        [[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+    ),
     "turned": ([0.1, 0, 0.1], [0, -1, 0], [0.9, 0, 1.4], build.rotation([0.5, 0.2, 1.0], 35, [0.3, 1.1, 0.2])),
 }
 
@@ -177,7 +189,8 @@ def rectangle_corners(place: str) -> tuple[np.ndarray, float]:
     if transform is not None:
         matrix = np.array(transform)
         corners = corners @ matrix[:3, :3] + matrix[3, :3]
-    return corners, float(np.prod([size[axis] for axis in axes]))
+    area = np.linalg.norm(np.cross(corners[1] - corners[0], corners[3] - corners[0]))
+    return corners, float(area)
 
 
 @BOTH
@@ -192,6 +205,29 @@ def test_direct_light_of_a_rectangle(tracer: Any, place: str, next_event: bool, 
     irradiance = 6.0 / area * polygon_irradiance(corners, np.zeros(3), np.array([0.0, 1.0, 0.0]))
     for channel, albedo in enumerate((0.8, 0.4, 0.2)):
         assert_mean(image[..., channel], albedo / np.pi * irradiance)
+
+
+def test_light_sampling_finds_all_that_shines(tracer: Any) -> None:
+    # Random lights that may face away, cut the horizon or be small beside others: both estimators must agree. What
+    # light sampling leaves out entirely, or counts twice, shows in their difference.
+    random = np.random.default_rng(11)
+    for trial in range(6):
+        scene = floor_scene(build.sphere([0.4, 0.7, 0.3], 0.3, "light"), 3.0, roughness=[1.0, 0.5][trial % 2])
+        for number in range(4):
+            place = random.uniform([-1, -0.2, -1], [1, 1.0, 1])
+            place *= max(1, 0.75 / np.linalg.norm(place))
+            turn = build.rotation(random.normal(size=3), random.uniform(0, 180), place)
+            size = [random.uniform(0.1, 0.8), 0, random.uniform(0.1, 0.8)]
+            scene["materials"][f"l{number}"] = build.material(0, np.eye(3)[number % 3] * random.uniform(1, 10))
+            scene["lights"].append(build.grid([0, 0, 0], [0, 1, 0], size, f"l{number}", turn))
+        scene["camera"] = build.camera([0.0, 0.05, 4.0], [0, 0, 0], 0.005)
+        scene["hide_lights"] = bool(trial // 2 % 2)
+        first, second = (
+            render(tracer, scene, samples=2048, next_event_estimation=choice).reshape(-1, 3) for choice in (True, False)
+        )
+        error = np.hypot(first.std(0, ddof=1), second.std(0, ddof=1)) / np.sqrt(len(first))
+        assert (error <= 0.05 * second.mean(0) + 1e-6).all()
+        assert (np.abs(first.mean(0) - second.mean(0)) <= 5 * error + 1e-6).all(), f"trial {trial}"
 
 
 @BOTH
