@@ -1,4 +1,5 @@
 import pytest
+
 from cnsr.scenes.datasets import randomizer
 from cnsr.scenes.description import Scene
 from cnsr.scenes.randomizer import draw_batch

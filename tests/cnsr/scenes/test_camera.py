@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from cnsr.scenes.camera import pose_from_view_matrix, view_matrix, view_matrix_from_pose
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from cnsr.scenes.camera import pose_from_view_matrix, view_matrix, view_matrix_from_pose
 
 COORDINATES = st.tuples(*[st.floats(-100, 100)] * 3)
 

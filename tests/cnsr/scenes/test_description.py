@@ -6,11 +6,12 @@ import math
 import pickle
 
 import pytest
-from cnsr.errors import SceneError
-from cnsr.scenes.description import Scene, load_scene, parse_scene, scene_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from cnsr.errors import SceneError
+from cnsr.scenes.description import Scene, load_scene, parse_scene, scene_json
 
 MINIMAL = {
     "seed": 17,
@@ -280,7 +281,9 @@ PATHS = [
         ]
     ),
 ]
-KEYS = st.sampled_from(["type", "grid", "sphere", "material", "cache", "id", "0", "", "a b", "\n"]) | st.text(max_size=3)
+KEYS = st.sampled_from(["type", "grid", "sphere", "material", "cache", "id", "0", "", "a b", "\n"]) | st.text(
+    max_size=3
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -324,7 +327,9 @@ def test_any_damage_to_a_file_gives_a_scene_or_an_error_that_names_it(tmp_path_f
     content = bytearray(json.dumps(MINIMAL, indent=1).encode())
     start = data.draw(st.integers(0, len(content)))
     length = data.draw(st.integers(0, 20))
-    content[start : start + length] = data.draw(st.binary(max_size=10) | st.sampled_from([b"NaN", b'"', b"}", b"1e999"]))
+    content[start : start + length] = data.draw(
+        st.binary(max_size=10) | st.sampled_from([b"NaN", b'"', b"}", b"1e999"])
+    )
     path = tmp_path_factory.mktemp("scene") / "view.json"
     path.write_bytes(bytes(content))
     try:

@@ -2,9 +2,10 @@
 
 import json
 
-from cnsr.scenes.json_positions import Position, positions
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cnsr.scenes.json_positions import Position, positions
 
 TEXT = """{
   "a": 1, "b": [true,

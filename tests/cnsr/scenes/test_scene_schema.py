@@ -5,11 +5,12 @@ import json
 
 import jsonschema
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from cnsr.errors import SceneError
 from cnsr.scenes.description import parse_scene, scene_schema
 from cnsr.scenes.schema import SCHEMA_FILE, schema_text, write_schema
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 VALIDATOR = jsonschema.Draft202012Validator(scene_schema())
 # What a schema cannot say: checks of several values together.
@@ -42,7 +43,28 @@ def test_generated_scenes_and_ignored_keys_pass(scene_data):
 
 
 LEAVES = st.sampled_from(
-    [None, True, False, 0, 1, -1, 0.5, -0.5, 2.5, 180, 1e19, 2**24, 2**63, "", "file", "light", "cube", [], {}, [1, 2, 3]]
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        0.5,
+        -0.5,
+        2.5,
+        180,
+        1e19,
+        2**24,
+        2**63,
+        "",
+        "file",
+        "light",
+        "cube",
+        [],
+        {},
+        [1, 2, 3],
+    ]
 )
 
 
@@ -53,7 +75,7 @@ def paths_of(value, path=()):
         yield from paths_of(item, (*path, key))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_schema_and_checks_agree_on_changed_scenes(scene_data, data):
     scene = copy.deepcopy(scene_data)
@@ -78,7 +100,9 @@ def test_schema_and_checks_agree_on_changed_scenes(scene_data, data):
         parse_scene(scene)
     except SceneError as error:
         parts = str(error).removeprefix("scene: ").split("; ")
-        assert not valid or all(any(known in part for known in (*BEYOND, "did you mean", "expected one of")) for part in parts)
+        assert not valid or all(
+            any(known in part for known in (*BEYOND, "did you mean", "expected one of")) for part in parts
+        )
     else:
         assert valid
 
