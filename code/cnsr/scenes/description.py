@@ -29,7 +29,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from cnsr.errors import SceneError
 from cnsr.json_text import Duplicates, JsonSyntaxError, parse_json
 from cnsr.scenes.faults import Fault, faults_of, scene_error
-from cnsr.scenes.json_positions import KeyPath
+from cnsr.scenes.json_line_numbers import KeyPath
 
 LARGEST = 1e18
 """Numbers of a scene stay within ±LARGEST, so that squares of distances are finite in single precision."""

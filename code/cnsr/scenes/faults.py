@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cnsr.errors import SceneError
-from cnsr.scenes.json_positions import KeyPath, Position, positions
+from cnsr.scenes.json_line_numbers import KeyPath, line_numbers
 
 _MOST_FAULTS = 50
 _LONGEST_VALUE = 40
@@ -125,10 +125,10 @@ def scene_error(source: str, faults: Sequence[Fault], text: str | None) -> Scene
         faults: what is wrong with it; not empty.
         text: the JSON text, to tell lines; None if there is none.
     """
-    places = positions(text) if text is not None else {}
+    lines = line_numbers(text) if text is not None else {}
     parts = []
     for fault in faults[:_MOST_FAULTS]:
-        line = _line(fault.path, places)
+        line = _line(fault.path, lines)
         where = dotted(fault.path) + (f" (line {line})" if line else "")
         parts.append(f"{where}: {fault.message}" if fault.path else fault.message)
     if len(faults) > _MOST_FAULTS:
@@ -136,9 +136,9 @@ def scene_error(source: str, faults: Sequence[Fault], text: str | None) -> Scene
     return SceneError(f"{source}: {'; '.join(parts)}")
 
 
-def _line(path: KeyPath, places: dict[KeyPath, Position]) -> int | None:
+def _line(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
     """Return the line of a value, or of the innermost thing around it that is there (for a missing key)."""
     for length in range(len(path), -1, -1):
-        if path[:length] in places:
-            return places[path[:length]].line
+        if path[:length] in lines:
+            return lines[path[:length]]
     return None

@@ -1,11 +1,11 @@
-"""Lines and columns of JSON values."""
+"""Lines of JSON values."""
 
 import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnsr.scenes.json_positions import Position, positions
+from cnsr.scenes.json_line_numbers import line_numbers
 
 TEXT = """{
   "a": 1, "b": [true,
@@ -14,22 +14,22 @@ TEXT = """{
 }"""
 
 
-def test_every_value_has_the_place_of_its_key_or_itself():
-    assert positions(TEXT) == {
-        (): Position(1, 1),
-        ("a",): Position(4, 3),
-        ("b",): Position(2, 11),
-        ("b", 0): Position(2, 17),
-        ("b", 1): Position(3, 5),
-        ("b", 1, "c"): Position(3, 6),
-        ("b", 2): Position(3, 24),
+def test_every_value_has_the_line_of_its_key_or_itself():
+    assert line_numbers(TEXT) == {
+        (): 1,
+        ("a",): 4,
+        ("b",): 2,
+        ("b", 0): 2,
+        ("b", 1): 3,
+        ("b", 1, "c"): 3,
+        ("b", 2): 3,
     }
 
 
 def test_nesting_may_be_deep():
     depth = 50_000
     # Paths of that depth would fill the memory; brackets that are never filled have short ones.
-    assert len(positions("[" + "[]," * depth + "[]]")) == depth + 2
+    assert len(line_numbers("[" + "[]," * depth + "[]]")) == depth + 2
 
 
 def paths_of(value, path=()):
@@ -48,4 +48,4 @@ def paths_of(value, path=()):
     st.sampled_from([None, 0, 3]),
 )
 def test_all_paths_of_any_document_are_found(value, indent):
-    assert list(positions(json.dumps(value, indent=indent))) == list(paths_of(value))
+    assert list(line_numbers(json.dumps(value, indent=indent))) == list(paths_of(value))

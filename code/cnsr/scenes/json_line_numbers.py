@@ -1,4 +1,4 @@
-"""Where in a JSON text each value stands.
+"""In which line of a JSON text each value stands.
 
 Python's own parser is fast but forgets positions. This second pass is only run when something is wrong with a
 file, to tell the line; it takes a text that the standard parser has found to be well-formed JSON.
@@ -18,14 +18,6 @@ KeyPath = tuple[str | int, ...]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Position:
-    """A place in a text; both numbers start at 1, as editors count."""
-
-    line: int
-    column: int
-
-
 @dataclass
 class _Container:
     """An object or array that is being read."""
@@ -40,19 +32,14 @@ class _Container:
         return (*self.path, self.key if self.key is not None else self.index)
 
 
-def positions(text: str) -> dict[KeyPath, Position]:
-    """Return where every value of a well-formed JSON `text` stands, by its path.
+def line_numbers(text: str) -> dict[KeyPath, int]:
+    """Return the line of every value of a well-formed JSON `text`, by its path; lines count from 1.
 
-    The place is that of the key in an object, else of the value's first character; of keys that stand twice, the
-    last. Nesting may be of any depth.
+    It is the line of the key in an object, else of the value's first character; of keys that stand twice, the last.
+    Nesting may be of any depth.
     """
-    places: dict[KeyPath, Position] = {}
+    lines: dict[KeyPath, int] = {}
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
-
-    def position(offset: int) -> Position:
-        line = bisect_right(line_starts, offset)
-        return Position(line, offset - line_starts[line - 1] + 1)
-
     stack: list[_Container] = []
     for match in _TOKEN.finditer(text):
         token, offset = match.group(), match.start()
@@ -69,7 +56,7 @@ def positions(text: str) -> dict[KeyPath, Position]:
             top.key, top.key_offset = json.loads(token), offset
         else:
             path = top.next_path() if top else ()
-            places[path] = position(top.key_offset if top and top.is_object else offset)
+            lines[path] = bisect_right(line_starts, top.key_offset if top and top.is_object else offset)
             if token in "[{":
                 stack.append(_Container(path, token == "{"))
-    return places
+    return lines
