@@ -52,3 +52,13 @@ def test_pool_has_the_published_names_and_size(partitions, count):
 def test_one_channel_is_too_few_for_pool():
     with pytest.raises(ConfigError, match="representation_dim: must be at least 2 for a Pool encoder"):
         Pool(RepresentationConfig(representation_dim=1), 16, 3)
+
+
+def test_pool_averages_in_float32_under_autocast(deviation):
+    encoder = Pool(RepresentationConfig(representation_dim=16), 16, 3)
+    images, poses = torch.rand(4, 3, 32, 32), torch.randn(4, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = encoder(images, poses)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, rounded.bfloat16().float())  # more than bfloat16 holds
+    assert deviation(rounded, encoder(images, poses)) < 2e-2
