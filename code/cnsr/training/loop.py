@@ -24,7 +24,9 @@ from cnsr.training.signals import StopRequest
 from cnsr.training.step_records import LossRecord, StepClock
 
 PICTURE_INTERVAL = 20
-"""Pictures are logged at every so manieth test: a million iterations would otherwise leave 40,000 of them."""
+"""Pictures are logged at the first test, at every so manieth, and at the end of the run.
+
+With every test, a million iterations would leave 40,000 of them."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ class Trainer:
             with self._average.applied() if self._average is not None else nullcontext():
                 result = evaluate(self.model, self.config, test_batches, self.iteration)
             numbers |= {f"test/{name}": value for name, value in result.means.items()}
-            if self.iteration // self.config.test_interval % PICTURE_INTERVAL in (0, 1):
+            number = self.iteration // self.config.test_interval
+            if number == 1 or number % PICTURE_INTERVAL == 0 or self.iteration == self.config.iterations:
                 pictures = comparison_pictures(self.config, result.first, result.predictions)
                 journal.pictures(self.iteration, {f"test/{name}": picture for name, picture in pictures.items()})
         journal.numbers(self.iteration, numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class Progress:
         """Show progress, at first `done` of `total` iterations, until the context is left."""
         self._total, self._done, self._first = total, done, done
         self._begun = self._spoken = time.monotonic()
-        if self._stream.isatty():
+        if _is_terminal(self._stream):
             self._bar = tqdm(
                 total=total, initial=done, file=self._stream, unit="it", bar_format=_BAR, dynamic_ncols=True
             )
@@ -72,3 +73,13 @@ class Progress:
             self._bar.write(text, file=self._stream)
         else:
             print(text, file=self._stream, flush=True)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Return whether a bar can be shown: some containers give a terminal that is 0 columns wide."""
+    if not stream.isatty():
+        return False
+    try:
+        return os.get_terminal_size(stream.fileno()).columns > 0
+    except OSError:  # no real terminal, as in a notebook
+        return True

@@ -124,7 +124,7 @@ def test_everything_asked_for_is_logged(tiny, start, tmp_path):
         shown = [(event.step, event.value) for event in board.Scalars(name)]
         assert shown == [(line["iteration"], pytest.approx(line[name])) for line in history]
     assert board.Scalars("speed/waiting_for_data")
-    assert [event.step for event in board.Images("test/generator0/beauty")] == [1]
+    assert [event.step for event in board.Images("test/generator0/beauty")] == [1, 12]
     text = board.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
     assert '"representation_dim": 12' in text
 

@@ -1,4 +1,10 @@
+import fcntl
 import io
+import os
+import struct
+import termios
+
+import pytest
 
 from cnsr.training.progress import Progress
 
@@ -41,3 +47,16 @@ def test_elsewhere_a_short_run_says_nothing_by_itself():
     with progress.over(total=2, done=0):
         progress.step(1.0)
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("columns", [0, 100])
+def test_a_terminal_without_width_gets_lines(columns):
+    screen, program = os.openpty()
+    fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 40 if columns else 0, columns, 0, 0))
+    with os.fdopen(program, "w") as stream:
+        progress = Progress(stream, interval=0.0)
+        with progress.over(total=4, done=3):
+            progress.step(0.5)
+        text = os.read(screen, 10_000).decode()
+    os.close(screen)
+    assert text.startswith("\r 75%|" if columns else "iteration 4/4, ")
