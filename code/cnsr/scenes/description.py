@@ -133,7 +133,7 @@ class Grid(_Shape):
 
     type: Literal["grid"]
     position: Vector = Field(description="center")
-    normal: Direction = Field(description="any length but zero")
+    normal: Direction = Field(description="direction that the rectangle faces, of any length but zero")
     size: tuple[NotNegative, NotNegative, NotNegative] = Field(
         description="full extents along x, y, z of the two axes in its plane"
     )
@@ -160,8 +160,10 @@ Object = Annotated[Grid | Sphere | MeshFile, Field(discriminator="type")]
 class Scene(_Part):
     """One view of a scene. Raises pydantic's ``ValidationError``; see ``parse_scene`` for errors for people."""
 
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)] = Field(description="of the rendering's samples")
-    bounces: Annotated[int, Field(ge=1, le=1024, strict=True)] = Field(description="path vertices at most")
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)] = Field(
+        description="seed of the rendering's samples"
+    )
+    bounces: Annotated[int, Field(ge=1, le=1024, strict=True)] = Field(description="number of path vertices at most")
     hide_lights: Annotated[bool, Field(strict=True)] = Field(description="whether lights are invisible to the camera")
     camera: Camera
     materials: dict[Text, Material] = Field(description="materials by name")

@@ -124,7 +124,7 @@ def test_scenes_are_immutable():
         (("bounces",), 0, "bounces: expected greater than or equal to 1, found 0"),
         (("bounces",), 2.5, "bounces: expected a valid integer, found 2.5"),
         (("seed",), True, "seed: expected a valid integer, found true"),
-        (("seed",), ..., "seed: missing; expected of the rendering's samples"),
+        (("seed",), ..., "seed: missing; expected seed of the rendering's samples"),
         (("hide_lights",), 1, "hide_lights: expected a valid boolean, found 1"),
         (("camera",), 3, "camera: expected an object {...}, found 3"),
         (("camera", "fov"), 180, "camera.fov: expected less than 180, found 180"),
