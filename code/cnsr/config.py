@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from cnsr.buffers import BUFFERS
 from cnsr.config_checks import contradictions
-from cnsr.config_faults import describe, place, suggestion
 from cnsr.errors import ConfigError
-from cnsr.json_text import Duplicates, JsonSyntaxError, parse_json
+from cnsr.json_faults import Fault, dotted, faults_of, one_line, unknown_name
+from cnsr.json_text import JsonSyntaxError, KeyPath, parse_json
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[2] / "configs"
 """Where bare config names are looked up."""
@@ -31,7 +33,7 @@ _DERIVED_KEYS = ("observation_dim", "query_dim", "output_dim")
 
 def _known_pass(name: str) -> str:
     if name not in BUFFERS:
-        raise ValueError(f"no such pass{suggestion(name, list(BUFFERS))}")
+        raise PydanticCustomError("pass", "{message}", {"message": unknown_name("pass", name, BUFFERS)})
     return name
 
 
@@ -272,7 +274,7 @@ def load_config(path: Path | str) -> Config:
         data, duplicates = parse_json(text)
     except JsonSyntaxError as error:
         raise ConfigError(f"{file}:{error.line}:{error.column}: {error.message}") from error
-    return _validate(data, file.resolve().parent, file.stem, str(path), duplicates)
+    return _validate(data, file.resolve().parent, file.stem, str(path), duplicates, text)
 
 
 def parse_config(data: dict[str, Any], source: str = "config", folder: Path | None = None) -> Config:
@@ -281,7 +283,7 @@ def parse_config(data: dict[str, Any], source: str = "config", folder: Path | No
     Raises:
         ConfigError: names every fault, each with its dotted path, after `source`.
     """
-    return _validate(data, (folder or Path()).resolve(), Path(source).stem, source, [])
+    return _validate(data, (folder or Path()).resolve(), Path(source).stem, source)
 
 
 def _find(path: Path) -> Path:
@@ -295,36 +297,53 @@ def _find(path: Path) -> Path:
     raise ConfigError(f"{path}: no such config; give a path, or one of {known}")
 
 
-def _validate(data: object, folder: Path, stem: str, source: str, duplicates: Duplicates) -> Config:
+def _validate(
+    data: object, folder: Path, stem: str, source: str, duplicates: Sequence[KeyPath] = (), text: str | None = None
+) -> Config:
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: a config is a JSON object, not {type(data).__name__}")
-    derived: list[str] = []
+    derived: list[KeyPath] = []
     settings: dict[str, Any] = _without_derived(data, (), derived)
     if derived:
-        warnings.warn(f"{source}: ignored, since it follows from the passes: {', '.join(derived)}", stacklevel=3)
+        names = ", ".join(map(dotted, derived))
+        warnings.warn(f"{source}: ignored, since it follows from the passes: {names}", stacklevel=3)
     settings.setdefault("job_name", stem)
     for split in ("train", "test"):
         name = settings.get(f"{split}_data_dir", f"../datasets/{settings.get('dataset', 'room')}/{split}")
         if isinstance(name, str):
             settings[f"{split}_data_dir"] = str((folder / name).resolve())
-    faults = {place(path): "the key stands twice" for path in duplicates}
+    faults = [Fault(path, "the key stands twice") for path in duplicates]
     config = None
     try:
         config = Config.model_validate_json(json.dumps(settings))
     except ValidationError as error:
-        for path, message in describe(error, Config, _GENERATORS):
-            faults.setdefault(path, message)
-    for path, message in contradictions(settings):
-        faults.setdefault(path, message)
+        faults += faults_of(error, _model_at, tuple(_GENERATORS))
+    known = {fault.path for fault in faults}
+    faults += [fault for fault in contradictions(settings) if fault.path not in known]
     if faults or config is None:
-        raise ConfigError(f"{source}: " + "; ".join(f"{path}: {message}" for path, message in faults.items()))
+        raise ConfigError(one_line(source, faults, text))
     return config
 
 
-def _without_derived(value: Any, path: tuple[str | int, ...], found: list[str]) -> Any:
-    """Return a copy of the JSON `value` without `_DERIVED_KEYS`; their dotted paths are appended to `found`."""
+def _model_at(location: KeyPath) -> type[BaseModel]:
+    """Return the model whose field is last in one of pydantic's locations."""
+    match location:
+        case ("model", _):
+            return ModelConfig
+        case ("model", "representations", int(), _):
+            return RepresentationConfig
+        case ("model", "generators", int(), tag, _):
+            return _GENERATORS[str(tag)]
+        case ("model", "generators", int(), tag, "settings", _):
+            return type(_GENERATORS[str(tag)].model_fields["settings"].default)
+        case _:
+            return Config
+
+
+def _without_derived(value: Any, path: KeyPath, found: list[KeyPath]) -> Any:
+    """Return a copy of the JSON `value` without `_DERIVED_KEYS`; their paths are appended to `found`."""
     if isinstance(value, dict):
-        found += [place((*path, key)) for key in value if key in _DERIVED_KEYS]
+        found += [(*path, key) for key in value if key in _DERIVED_KEYS]
         return {
             key: _without_derived(item, (*path, key), found) for key, item in value.items() if key not in _DERIVED_KEYS
         }

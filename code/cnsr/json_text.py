@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-Duplicates = list[tuple[str | int, ...]]
-"""Paths of keys that stand twice in their object."""
+KeyPath = tuple[str | int, ...]
+"""Keys and indices that lead from the root of a document to a value."""
 
 _STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|NaN|-?Infinity')
 
@@ -26,8 +26,8 @@ class _Object(dict[str, Any]):
     repeated: tuple[str, ...] = ()
 
 
-def parse_json(text: str) -> tuple[Any, Duplicates]:
-    """Parse JSON `text` and list the keys that stand twice (the last one wins, as in Python).
+def parse_json(text: str) -> tuple[Any, list[KeyPath]]:
+    """Parse JSON `text` and list the paths of keys that stand twice in their object (the last one wins, as in Python).
 
     ``NaN`` and ``Infinity`` are refused, as the JSON standard (RFC 8259) has them not.
 
@@ -54,7 +54,7 @@ def parse_json(text: str) -> tuple[Any, Duplicates]:
         raise JsonSyntaxError("not valid JSON: nested too deeply", 1, 1) from None
     except ValueError as error:  # Python refuses integers of thousands of digits
         raise JsonSyntaxError(f"not sensible JSON: {_lower(str(error)).partition(';')[0]}", 1, 1) from None
-    duplicates: Duplicates = []
+    duplicates: list[KeyPath] = []
     if any_repeated:
         _collect(data, (), duplicates)
     return data, duplicates
@@ -81,7 +81,7 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     return result
 
 
-def _collect(value: Any, path: tuple[str | int, ...], found: Duplicates) -> None:
+def _collect(value: Any, path: KeyPath, found: list[KeyPath]) -> None:
     if isinstance(value, dict):
         found += [(*path, key) for key in getattr(value, "repeated", ())]
         for key, item in value.items():

@@ -103,60 +103,71 @@ def test_keys_of_published_configs_that_follow_from_the_passes_give_one_warning(
 
 
 def test_unknown_key_gets_a_suggestion():
-    assert message_of({**MINIMAL, "batchsize": 3}) == 'run.json: batchsize: unknown key, did you mean "batch_size"?'
+    assert (
+        message_of({**MINIMAL, "batchsize": 3})
+        == 'run.json: batchsize: unknown key "batchsize"; did you mean "batch_size"?'
+    )
     message = message_of(changed(("model", "generators", 0, "settings"), {"layrs": 3}))
-    assert message == 'run.json: model.generators[0].settings.layrs: unknown key, did you mean "layers"?'
+    assert message == 'run.json: model.generators[0].settings.layrs: unknown key "layrs"; did you mean "layers"?'
 
 
 def test_two_wrong_values_are_reported_at_once():
     data = changed(("model", "representations", 0, "render_size"), 0)
     data["batch_size"] = "many"
-    message = message_of(data)
-    assert "batch_size: must be a valid integer (got 'many')" in message
-    assert "model.representations[0].render_size: must be greater than or equal to 1 (got 0)" in message
-    assert "\n" not in message
+    assert message_of(data) == (
+        'run.json: batch_size: expected a valid integer, found "many"; '
+        "model.representations[0].render_size: expected greater than or equal to 1, found 0"
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        (("model", "output_pass"), "beuty", "model.output_pass: no such pass, did you mean \"beauty\"? (got 'beuty')"),
+        (("model", "output_pass"), "beuty", 'model.output_pass: unknown pass "beuty"; did you mean "beauty"?'),
         (
             ("model", "representations", 0, "observation_passes"),
-            ["beuty"],
-            'model.representations[0].observation_passes[0]: no such pass, did you mean "beauty"?',
+            ["normal", "beuty"],
+            'run.json: model.representations[0].observation_passes[1]: unknown pass "beuty"; did you mean "beauty"?',
         ),
         (
             ("model", "generators", 0, "representations"),
             [1],
-            "model.generators[0].representations: there is no representation 1 (there are 1, from 0 on)",
+            "model.generators[0].representations: there are 1, numbered from 0, found 1",
         ),
-        (("model", "generators", 0, "type"), "Unt", "model.generators[0].type: must be one of PixelCNN, Unet, GQN"),
-        (("model", "representations", 0, "type"), "Pol", "model.representations[0].type: must be 'Pool', 'Pyramid'"),
-        (("model", "representations", 0, "render_size"), 63, "Pool needs a multiple of 4 (got 63)"),
+        (
+            ("model", "generators", 0, "type"),
+            "Unt",
+            'model.generators[0].type: unknown type "Unt"; did you mean "Unet"?',
+        ),
+        (
+            ("model", "representations", 0, "type"),
+            "Pol",
+            "model.representations[0].type: expected 'Pool', 'Pyramid' or 'Tower', found \"Pol\"",
+        ),
+        (("model", "representations", 0, "render_size"), 63, "expected a multiple of 4 for Pool, found 63"),
         (
             ("model", "generators", 0),
             {"type": "Unet", "render_size": 96},
-            "model.generators[0].render_size: Unet needs a multiple of 64 (got 96)",
+            "model.generators[0].render_size: expected a multiple of 64 for Unet, found 96",
         ),
         (
             ("model", "generators", 0),
             {"type": "GQN", "render_size": 63},
-            "model.generators[0].settings.downscaling: must divide render_size 63 (got 4)",
+            "model.generators[0].settings.downscaling: expected a divisor of 63, found 4",
         ),
         (
             ("model", "generators", 0),
             {"type": "Sum", "query_passes": ["depth", "direct"]},
-            "model.generators[0].query_passes: Sum needs passes with the same number of channels",
+            "model.generators[0].query_passes: expected passes with the same number of channels for Sum",
         ),
         (
             ("model", "generators", 0),
             {"type": "Copy"},
-            "model.generators[0].settings.index: must name an earlier generator that is no Copy (got 0)",
+            "model.generators[0].settings.index: expected an earlier generator that is no Copy, found 0",
         ),
-        (("seed",), True, "seed: must be a valid integer (got True)"),
-        (("views_per_scene",), 1, "views_per_scene: must be greater than or equal to 2 (got 1)"),
-        (("model", "generators"), [], "model.generators: the list should have at least 1 item"),
+        (("seed",), True, "seed: expected a valid integer, found true"),
+        (("views_per_scene",), 1, "views_per_scene: expected greater than or equal to 2, found 1"),
+        (("model", "generators"), [], "model.generators: expected at least 1 item, not 0"),
         (("job_name",), "../x", "job_name: string should match pattern"),
     ],
 )
@@ -164,15 +175,29 @@ def test_impossible_values_are_named_with_their_path(path, value, expected):
     assert expected in message_of(changed(path, value))
 
 
+def test_a_list_is_not_called_too_short_for_a_faulty_item():
+    message = message_of(changed(("model", "representations", 0, "observation_passes"), ["beuty"]))
+    assert message.count(";") == 1
+
+
 def test_a_partition_needs_three_channels():
     data = changed(("model", "representations", 0, "representation_dim"), 2)
     assert parse_config(data).model.representations[0].representation_dim == 2
     message = message_of({**data, "latent_separation": True})
-    assert "a partitioned representation needs at least 3 channels (got 2)" in message
+    assert "expected 3 channels or more for partitions, found 2" in message
+
+
+def test_faults_in_a_file_have_lines(tmp_path):
+    file = tmp_path / "wrong.json"
+    file.write_text(json.dumps({**MINIMAL, "batch_size": 0}, indent=1))
+    line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if "batch_size" in text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert str(caught.value) == f"{file}: batch_size (line {line}): expected greater than or equal to 1, found 0"
 
 
 def test_model_is_required():
-    assert message_of({}) == "run.json: model: is missing"
+    assert message_of({}) == "run.json: model: missing"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +207,7 @@ def test_model_is_required():
         ('{"seed": NaN}', ":1:10: not valid JSON: NaN is no number"),
         ("[]", "a config is a JSON object, not list"),
         ("", ":1:1: not valid JSON: expecting value"),
-        ('{"seed": 1, "seed": 2}', "seed: the key stands twice"),
+        ('{"seed": 1, "seed": 2}', "seed (line 1): the key stands twice"),
     ],
 )
 def test_broken_text_is_placed(tmp_path, text, expected):

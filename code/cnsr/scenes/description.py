@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,9 +27,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from cnsr.errors import SceneError
-from cnsr.json_text import Duplicates, JsonSyntaxError, parse_json
-from cnsr.scenes.faults import Fault, faults_of, scene_error
-from cnsr.scenes.json_line_numbers import KeyPath
+from cnsr.json_faults import Fault, faults_of, one_line
+from cnsr.json_text import JsonSyntaxError, KeyPath, parse_json
 
 LARGEST = 1e18
 """Numbers of a scene stay within ±LARGEST, so that squares of distances are finite in single precision."""
@@ -254,7 +253,7 @@ def scene_schema() -> dict[str, Any]:
     return schema
 
 
-_SHAPES: dict[object, type[BaseModel]] = {"grid": Grid, "sphere": Sphere, "file": MeshFile}
+_SHAPES: dict[str, type[BaseModel]] = {"grid": Grid, "sphere": Sphere, "file": MeshFile}
 
 
 def _model_at(location: KeyPath) -> type[BaseModel]:
@@ -265,24 +264,24 @@ def _model_at(location: KeyPath) -> type[BaseModel]:
         case ("materials", _, _):
             return Material
         case ("lights" | "geometry", int(), tag, _):
-            return _SHAPES[tag]
+            return _SHAPES[str(tag)]
         case _:
             return Scene
 
 
 def _parse(
-    data: object, source: str, folder: Path | None, text: str | None, duplicates: Duplicates | None = None
+    data: object, source: str, folder: Path | None, text: str | None, duplicates: Sequence[KeyPath] = ()
 ) -> Scene:
-    faults = [Fault(path, "the key stands twice") for path in duplicates or ()]
+    faults = [Fault(path, "the key stands twice") for path in duplicates]
     try:
         scene = Scene.model_validate(data)
     except ValidationError as error:
-        faults += faults_of(error, _model_at)
+        faults += faults_of(error, _model_at, tuple(_SHAPES))
         # The check of material names only runs on scenes that are right otherwise; people want it all at once.
         if all(details["type"] != "material" for details in error.errors()):
             faults += _raw_material_faults(data)
     if faults:
-        raise scene_error(source, faults, text)
+        raise SceneError(one_line(source, faults, text))
     scene._folder = folder
     return scene
 

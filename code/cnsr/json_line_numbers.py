@@ -11,8 +11,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-KeyPath = tuple[str | int, ...]
-"""Keys and indices that lead from the root of a document to a value."""
+from cnsr.json_text import KeyPath
 
 # Strings, punctuation, and everything else that may stand between punctuation (numbers, true, NaN, ...).
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)

@@ -1,4 +1,4 @@
-"""Faults of a scene in words: pydantic's findings as one line for people."""
+"""Faults of a JSON document in words: pydantic's findings as one line for people."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 
-from cnsr.errors import SceneError
-from cnsr.scenes.json_line_numbers import KeyPath, line_numbers
+from cnsr.json_line_numbers import line_numbers
+from cnsr.json_text import KeyPath
 
 _MOST_FAULTS = 50
 _LONGEST_VALUE = 40
@@ -25,10 +27,10 @@ _WORDS = (
     (re.compile(" after validation"), ""),
 )
 _PLAIN_KEY = re.compile(r"[\w-]+")
-# Members of the union of objects, which stand in pydantic's locations between an index and a key.
-_TAGS = ("grid", "sphere", "file")
-# Findings whose message says all: the value found would add nothing, or is a whole object.
-_WITHOUT_VALUE = frozenset({"missing", "too_long", "too_short", "lookat", "near", "material", "transform", "direction"})
+# Findings of pydantic itself whose message says all: the value found would add nothing, or is a whole object. The
+# messages of our own checks say all, too.
+_WITHOUT_VALUE = frozenset({"missing", "too_long", "too_short"})
+_BUILT_IN = frozenset(get_args(ErrorType))
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,20 @@ class Fault:
     @classmethod
     def unknown_name(cls, path: KeyPath, kind: str, name: str, known: Iterable[str]) -> Fault:
         """Return the fault that `name` is no known `kind`, with the name that was probably meant."""
-        known = [str(other) for other in known]
-        near = difflib.get_close_matches(name, known, n=1)
-        if near:
-            advice = f"did you mean {quote(near[0])}?"
-        elif known:
-            advice = f"expected one of {', '.join(map(quote, known))}"
-        else:
-            advice = f"there is no {kind} at all"
-        return cls(path, f"unknown {kind} {quote(name)}; {advice}")
+        return cls(path, unknown_name(kind, name, known))
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message that `name` is no known `kind`, with the name that was probably meant."""
+    known = [str(other) for other in known]
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        advice = f"did you mean {quote(near[0])}?"
+    elif known:
+        advice = f"expected one of {', '.join(map(quote, known))}"
+    else:
+        advice = f"there is no {kind} at all"
+    return f"unknown {kind} {quote(name)}; {advice}"
 
 
 def quote(value: object) -> str:
@@ -77,20 +84,32 @@ def dotted(path: Sequence[str | int]) -> str:
     return text
 
 
-def faults_of(error: ValidationError, model_at: Callable[[KeyPath], type[BaseModel]]) -> list[Fault]:
+def faults_of(
+    error: ValidationError, model_at: Callable[[KeyPath], type[BaseModel]], tags: Sequence[str]
+) -> list[Fault]:
     """Return the findings of pydantic in words.
 
     Args:
         error: all findings about a document.
-        model_at: the model that the last key of one of pydantic's locations belongs to. Inside an object of a scene
-            a location holds one item more than the document: the object's type, after its index.
+        model_at: the model that the last key of one of pydantic's locations belongs to. Inside a member of a tagged
+            union a location holds one item more than the document: the member's tag, after its index.
+        tags: of the document's tagged unions.
     """
-    return [_fault(details, model_at) for details in error.errors(include_url=False)]
+    findings = error.errors(include_url=False)
+    places = [details["loc"] for details in findings]
+    return [_fault(details, model_at, tags) for details in findings if not _is_echo(details, places)]
 
 
-def _fault(details: ErrorDetails, model_at: Callable[[KeyPath], type[BaseModel]]) -> Fault:
+def _is_echo(details: ErrorDetails, places: Sequence[KeyPath]) -> bool:
+    """Whether pydantic calls a list too short only since an item of it is at fault."""
+    location = details["loc"]
+    inside = (place[: len(location)] == location and len(place) > len(location) for place in places)
+    return details["type"] == "too_short" and any(inside)
+
+
+def _fault(details: ErrorDetails, model_at: Callable[[KeyPath], type[BaseModel]], tags: Sequence[str]) -> Fault:
     location, kind = details["loc"], details["type"]
-    path = _without_tag(location)
+    path = _without_tag(location, tags)
     last = path[-1] if path else ""
     if kind == "extra_forbidden":
         return Fault.unknown_name(path, "key", str(last), model_at(location).model_fields)
@@ -100,25 +119,26 @@ def _fault(details: ErrorDetails, model_at: Callable[[KeyPath], type[BaseModel]]
         description = model_at(location).model_fields[last].description
         return Fault(path, f"missing; expected {description}" if description else "missing")
     if kind == "union_tag_invalid":
-        return Fault.unknown_name((*path, "type"), "type", details["ctx"]["tag"], _TAGS)
+        return Fault.unknown_name((*path, "type"), "type", details["ctx"]["tag"], tags)
     if kind == "union_tag_not_found":
-        return Fault((*path, "type"), f"missing; expected one of {', '.join(map(quote, _TAGS))}")
+        return Fault((*path, "type"), f"missing; expected one of {', '.join(map(quote, tags))}")
     message = details["msg"]
     for theirs, ours in _WORDS:
         message = theirs.sub(ours, message)
     message = message[:1].lower() + message[1:]
-    return Fault(path, message if kind in _WITHOUT_VALUE else f"{message}, found {quote(details['input'])}")
+    says_all = kind in _WITHOUT_VALUE or kind not in _BUILT_IN
+    return Fault(path, message if says_all else f"{message}, found {quote(details['input'])}")
 
 
-def _without_tag(location: KeyPath) -> KeyPath:
+def _without_tag(location: KeyPath, tags: Sequence[str]) -> KeyPath:
     for at in range(1, len(location)):
-        if isinstance(location[at - 1], int) and location[at] in _TAGS:
+        if isinstance(location[at - 1], int) and location[at] in tags:
             return location[:at] + location[at + 1 :]
     return location
 
 
-def scene_error(source: str, faults: Sequence[Fault], text: str | None) -> SceneError:
-    """Return the one-line error that lists all `faults`.
+def one_line(source: str, faults: Sequence[Fault], text: str | None) -> str:
+    """Return the line that lists all `faults`.
 
     Args:
         source: the file, or what else the document is called.
@@ -133,7 +153,7 @@ def scene_error(source: str, faults: Sequence[Fault], text: str | None) -> Scene
         parts.append(f"{where}: {fault.message}" if fault.path else fault.message)
     if len(faults) > _MOST_FAULTS:
         parts.append(f"and {len(faults) - _MOST_FAULTS} more")
-    return SceneError(f"{source}: {'; '.join(parts)}")
+    return f"{source}: {'; '.join(parts)}"
 
 
 def _line(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:

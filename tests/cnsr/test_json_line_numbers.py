@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnsr.scenes.json_line_numbers import line_numbers
+from cnsr.json_line_numbers import line_numbers
 
 TEXT = """{
   "a": 1, "b": [true,
