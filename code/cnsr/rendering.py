@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from cnsr.buffers import BUFFERS
 from cnsr.errors import RenderError, SceneError
+from cnsr.json_faults import dotted
 from cnsr.scenes import description
 from cnsr.scenes.assets import AssetCache, MeshData, TextureData, resolve_asset
 from cnsr.scenes.camera import pose_from_view_matrix, view_matrix
-from cnsr.scenes.faults import dotted
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -210,9 +210,7 @@ class PathTracer:
 
     def _render(self, orders: Sequence[_Order], samples: int, quality: Any, progress: Progress | None) -> list[View]:
         matrices = [order.view_matrix() for order in orders]
-        native_orders = [
-            self._native_order(order, matrix) for order, matrix in zip(orders, matrices, strict=True)
-        ]
+        native_orders = [self._native_order(order, matrix) for order, matrix in zip(orders, matrices, strict=True)]
         rendered = self._native.render(native_orders, quality, self.threads, progress)
         return [
             View(images, matrix, pose_from_view_matrix(matrix), samples, dropped)
