@@ -125,7 +125,8 @@ def test_scattered_directions_follow_their_density(roughness: float) -> None:
             _, pdf = sampling.evaluate_bsdf(wo, reflected.astype(np.float32), WHITE * 0.5, roughness, IOR)
             return np.where(facing > 0, pdf.astype(np.float64) * 4 * facing * np.sin(polar), 0)
 
-        expected = integrate_bins(density, edges, AZIMUTHS, 3e-6)
+        # At grazing angles the density fills narrow corners of bins.
+        expected = integrate_bins(density, edges, AZIMUTHS, 1e-6, levels=2 if degrees < 85 else 4)
         assert expected.sum() < 1 + 3e-3
         counts = direction_counts(half, edges, AZIMUTHS)
         missing = [np.count_nonzero(~valid), max(1 - expected.sum(), 0) * SAMPLES]

@@ -52,8 +52,8 @@ def test_parts_add_up_exactly_for_any_material(
 
 def lit_floor(roughness: float, bounces: int = 2) -> dict:
     materials = {"floor": build.material(0.8, roughness=roughness), "light": build.material(0, 10.0)}
-    floor = build.grid([0, 0, 0], [0, 1, 0], [40, 0, 40], "floor")
-    light = build.sphere([-1.0, 1.6, -1.4], 0.02, "light")
+    floor = build.grid([0, 0, 0], [0, 1, 0], [2, 0, 2], "floor")
+    light = build.sphere([-1.0, 1.6, -1.4], 0.004, "light")
     return build.scene(build.camera([1.5, 2.0, 2.0], [0, 0, 0], 0.05), materials, [light], [floor], bounces)
 
 
