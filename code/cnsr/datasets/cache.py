@@ -2,7 +2,7 @@
 
 One entry a data file and set of passes: a line of JSON, then the poses and the arrays as they are in memory. It is as
 large as the pixels: scenes x views x channels x size^2 x 2 bytes (half floats; 4 for files of 32-bit floats), about
-two to three times the EXR file. Entries are keyed by the file's name, size and time, appear whole or not at all, and
+three times the EXR file. Entries are keyed by the file's name, size and time, appear whole or not at all, and
 may be made, read and removed by several processes at once. The cache never fails a run: where it cannot be written,
 files are decoded each time.
 """

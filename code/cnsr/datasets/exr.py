@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cnsr.buffers import BUFFERS
 from cnsr.datasets.exr_structure import NotWholeError, part_count
-from cnsr.datasets.stored import Contents, StoredBatch, in_table_order, to_half
+from cnsr.datasets.stored import FACTORS, Contents, StoredBatch, in_table_order, to_half
 from cnsr.errors import DatasetError
 from cnsr.files import atomic_path
 
@@ -128,7 +128,6 @@ def read_header(path: Path) -> tuple[Contents, Origin]:
             raise DatasetError(f"{path}: part {header['name']} has other channels than the first part")
     size = _size(path, headers)
     passes = tuple(name for name, buffer in BUFFERS.items() if channels.issuperset(buffer.exr_channels))
-    factor = headers[0].get("cnsr:factor", _NO_FACTOR)
 
     def rows(attribute: str, default: Any) -> tuple[tuple[Any, ...], ...]:
         values = [header.get(attribute, default) for header in headers]
@@ -140,7 +139,7 @@ def read_header(path: Path) -> tuple[Contents, Origin]:
         seeds=rows("cnsr:seed", _UNKNOWN),
         scenes=rows("cnsr:scene", ""),
     )
-    return Contents(passes, size, scenes, views, None if factor == _NO_FACTOR else factor), origin
+    return Contents(passes, size, scenes, views, _factor(path, headers[0])), origin
 
 
 def describe(path: Path) -> Contents:
@@ -165,11 +164,10 @@ def read_batch(path: Path, passes: Sequence[str] | None = None) -> StoredBatch:
         raise DatasetError(f"{path}: lacks the pass {', '.join(name for name in names if name not in present)}")
     pixels = {name: _stack(path, parts, BUFFERS[name].exr_channels, size) for name in present}
     poses = np.stack([_pose(path, header) for header in headers]).reshape(scenes, views, 16)
-    factor = headers[0].get("cnsr:factor", _NO_FACTOR)
     return StoredBatch(
         passes={name: stack.reshape(scenes, views, *stack.shape[1:]) for name, stack in pixels.items()},
         poses=poses,
-        factor=None if factor == _NO_FACTOR else factor,
+        factor=_factor(path, headers[0]),
         name=str(path),
     )
 
@@ -211,6 +209,13 @@ def _size(path: Path, headers: list[dict[str, Any]]) -> int:
     if len(sizes) != 1:
         raise DatasetError(f"{path}: images must be square and of one size, but have edges of {sorted(sizes)} pixels")
     return sizes.pop()
+
+
+def _factor(path: Path, header: dict[str, Any]) -> int | None:
+    factor = header.get("cnsr:factor", _NO_FACTOR)
+    if factor not in range(_NO_FACTOR, len(FACTORS)):
+        raise DatasetError(f"{path}: cnsr:factor is {factor!r}, expected 0, 1, 2 or {_NO_FACTOR} for none")
+    return None if factor == _NO_FACTOR else int(factor)
 
 
 def _stack(path: Path, parts: list[Any], channels: Sequence[str], size: int) -> NDArray[Any]:

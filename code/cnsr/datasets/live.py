@@ -54,6 +54,11 @@ class LiveSource:
         return source
 
     @property
+    def size(self) -> int:
+        """Pixels along an edge: the config's largest `render_size`."""
+        return self._config.render_size
+
+    @property
     def count(self) -> int | None:
         """``TEST_BATCHES``, or ``None`` for training."""
         return None if self._split == "train" else TEST_BATCHES

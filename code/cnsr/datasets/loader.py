@@ -173,8 +173,8 @@ def train_loader(
     """
     source = source or open_source(config, "train", seed)
     reader = _Reader(source, config, "train", seed)
-    count = _affordable(config.workers if workers is None else workers, config, "train")
-    return BatchStream(reader, _From(start_iteration), None, count, pin_memory)
+    processes = _affordable(config.workers if workers is None else workers, config, "train", source.size)
+    return BatchStream(reader, _From(start_iteration), None, processes, pin_memory)
 
 
 def test_loader(
@@ -203,7 +203,8 @@ def test_loader(
     source = source or open_source(config, "test", seed)
     length = min(count for count in (source.count, limit) if count is not None)
     reader = _Reader(source, config, "test", seed)
-    return BatchStream(reader, range(length), length, _affordable(workers, config, "test"), pin_memory)
+    processes = _affordable(workers, config, "test", source.size)
+    return BatchStream(reader, range(length), length, processes, pin_memory)
 
 
 test_loader.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name suggests to pytest
@@ -248,15 +249,15 @@ def _prepare_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _affordable(workers: int, config: Config, split: Split) -> int:
+def _affordable(workers: int, config: Config, split: Split, size: int) -> int:
     """Return how many of `workers` can work at once in the shared memory that batches pass through.
 
     Containers often have 64 MiB of it, and running out of it kills a process without a word.
     """
     if not workers or not _SHARED_MEMORY.is_dir():
         return workers
-    views = [config.views_per_scene - 1] * channel_count(config.observation_passes)
-    floats = (sum(views) + channel_count(config.query_passes)) * config.render_size**2
+    observed = (config.views_per_scene - 1) * channel_count(config.observation_passes)
+    floats = (observed + channel_count(config.query_passes)) * size**2
     need = 4 * floats * Needs.of(config, split).scenes * (PREFETCH + 1)
     fitting = shutil.disk_usage(_SHARED_MEMORY).free // need
     if fitting < workers:

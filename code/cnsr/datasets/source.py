@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
+
 from cnsr.config import Config
 from cnsr.datasets import exr, npz
 from cnsr.datasets.cache import DecodeCache, cache_folder
@@ -20,11 +22,11 @@ Split = Literal["train", "test"]
 
 
 class Source(Protocol):
-    """Something that batches can be read from, by index.
+    """Something that batches can be read from, by index."""
 
-    Attributes:
-        count: how many batches there are; ``None`` where they never end.
-    """
+    @property
+    def size(self) -> int:
+        """Pixels along an edge of the images."""
 
     @property
     def count(self) -> int | None:
@@ -100,13 +102,18 @@ class Needs:
 
 
 class FolderSource:
-    """The data files of one folder, in the order of their names. Use ``open_folder``."""
+    """The data files of one folder, in the order of their names. Use ``open_folder``.
+
+    Attributes:
+        files: all of them, usable or not.
+        size: pixels along an edge of the images.
+    """
 
     def __init__(self, files: Sequence[Path], needs: Needs, split: Split, size: int, cache: DecodeCache) -> None:
         self.files = tuple(files)
         self._needs = needs
         self._split: Split = split
-        self._size = size
+        self.size = size
         self._cache = cache
 
     @property
@@ -124,8 +131,10 @@ class FolderSource:
         cached = self._cache.load(path)
         batch = cached or cleaned(_FORMATS[path.suffix].read(path, self._needs.passes))
         complaint = self._needs.complaint(batch.contents, self._split)
-        if complaint is None and batch.contents.size != self._size:
-            complaint = f"has images of {batch.contents.size} pixels, unlike {self.files[0].name} with {self._size}"
+        if complaint is None and batch.contents.size != self.size:
+            complaint = f"has images of {batch.contents.size} pixels, while the first usable file has {self.size}"
+        if complaint is None and not np.isfinite(batch.poses).all():
+            complaint = "has a camera matrix that is not finite"
         if complaint is not None:
             raise DatasetError(f"{path}: {complaint}")
         note = self._cache.store(path, batch) if cached is None else None

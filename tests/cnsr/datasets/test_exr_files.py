@@ -218,6 +218,13 @@ def test_a_missing_matrix_is_an_error(tmp_path: Path) -> None:
         exr.read_batch(tmp_path / "b.exr")
 
 
+def test_a_factor_that_does_not_exist_is_an_error(tmp_path: Path, build_batch: Build, write_exr: Write) -> None:
+    write_exr(tmp_path / "b.exr", build_batch(factor=7))
+    for read in (exr.describe, exr.read_batch):
+        with pytest.raises(DatasetError, match="cnsr:factor is 7, expected 0, 1, 2 or -1 for none"):
+            read(tmp_path / "b.exr")
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, build_batch: Build, write_exr: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

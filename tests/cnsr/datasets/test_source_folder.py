@@ -135,11 +135,23 @@ def test_damaged_and_deviating_files_are_errors_when_read(
     assert source.read(1).contents.size == 8
     for index, message in [
         (0, r"batch000000000\.exr: cut short"),
-        (2, r"batch000000002\.exr: has images of 16 pixels, unlike batch000000000\.exr with 8"),
+        (2, r"batch000000002\.exr: has images of 16 pixels, while the first usable file has 8"),
         (3, r"batch000000003\.exr: lacks the pass normal, depth"),
     ]:
         with pytest.raises(DatasetError, match=message):
             source.read(index)
+
+
+def test_a_camera_that_is_not_finite_makes_a_file_unusable(
+    tmp_path: Path, write_folder: Write, build_config: BuildConfig, write_exr: Write, build_batch: Build
+) -> None:
+    folder = write_folder(1)
+    batch = build_batch(1)
+    batch.poses[1, 2, 3] = np.nan
+    write_exr(folder / "batch000000001.exr", batch)
+    source = open_source(build_config(tmp_path), "train")
+    with pytest.raises(DatasetError, match=r"batch000000001\.exr: has a camera matrix that is not finite"):
+        source.read(1)
 
 
 def test_a_file_that_changes_is_read_anew(
