@@ -123,7 +123,14 @@ class BatchStream(Iterator[Batch]):
 
     def __next__(self) -> Batch:
         while self._deliveries is not None:
-            delivery = next(self._deliveries)
+            try:
+                delivery = next(self._deliveries)
+            except RuntimeError as error:
+                if "exited unexpectedly" not in str(error):
+                    raise
+                raise DatasetError(
+                    "a process that reads data was killed, most likely for want of memory; lower workers or batch_size"
+                ) from error
             for note in delivery.notes:
                 if note not in self._told:
                     self._told.add(note)

@@ -188,6 +188,16 @@ def test_stop_signals_leave_the_workers_to_the_trainer(
     assert not worker.is_alive()
 
 
+def test_a_killed_worker_is_one_line(tmp_path: Path, write_folder: Write, build_config: BuildConfig) -> None:
+    write_folder(2)
+    with loader.train_loader(build_config(tmp_path), 0, workers=1) as stream:
+        next(stream)
+        (worker,) = stream._deliveries._workers  # type: ignore[union-attr]
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(DatasetError, match="a process that reads data was killed"):
+            _take(stream, 20)
+
+
 def test_fewer_processes_read_where_shared_memory_is_scarce(
     tmp_path: Path, write_folder: Write, build_config: BuildConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
