@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/microfacet.h"
-#include "core/warp.h"
 
 namespace rnd {
 

@@ -45,9 +45,9 @@ RND_HD float sample_shadow(const Scene& scene, const Surface& surface, const Sam
     const SceneData& data = scene.data();
     if (data.light_count == 0) return 1.0f;
     const float choice = sampler.pair(kShadowLightSlot).x * static_cast<float>(data.light_count);
-    const int32_t index = static_cast<int32_t>(choice);
-    const Light& light = data.lights[index < data.light_count ? index : data.light_count - 1];
-    const LightConnection connection = connect(surface, light, sampler.pair(kShadowSlot));
+    const int32_t last = data.light_count - 1;
+    const int32_t index = static_cast<int32_t>(choice) < last ? static_cast<int32_t>(choice) : last;
+    const LightConnection connection = connect(surface, data, index, sampler.pair(kShadowSlot));
     return connection.pdf > 0.0f && !scene.occluded(connection.ray) ? 1.0f : 0.0f;
 }
 

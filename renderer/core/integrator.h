@@ -32,14 +32,13 @@ RND_HD Scattered scatter_sampled_light(const Scene& scene, const Surface& surfac
     float probability = 0.0f;
     const int32_t index = selector.select(data, u_choice, probability);
     if (index == kNone) return {};
-    const Light& light = data.lights[index];
-    const LightConnection connection = connect(surface, light, u);
+    const LightConnection connection = connect(surface, data, index, u);
     if (!(connection.pdf > 0.0f)) return {};
-    const Vec3 wi = surface.shading.to_local(connection.ray.direction);
+    const Vec3 wi = surface.shading.to_local(connection.direction);
     const BsdfValue value = evaluate_bsdf(bsdf, p_specular, surface.wo_local, wi);
     if (is_black(value.total()) || scene.occluded(connection.ray)) return {};
     const float pdf = connection.pdf * probability;
-    const Vec3 light_sample = light.radiance * (mis_weight(pdf, value.pdf) / pdf);
+    const Vec3 light_sample = data.lights[index].radiance * (mis_weight(pdf, value.pdf) / pdf);
     return {value.total() * light_sample, value.diffuse * light_sample};
 }
 
@@ -87,22 +86,24 @@ RND_HD void clamp_indirect(Radiance& radiance, float limit) {
     radiance.indirect_diffuse *= limit / largest;
 }
 
-// Light that reaches the viewer of `surface`, the first vertex, along paths of at most `vertices` vertices. The last
+// Light that reaches the viewer of `first`, the first vertex, along paths of at most `vertices` vertices. The last
 // vertex takes no light sample: it only shows its own emission.
 template <class Scene>
-RND_HD Radiance trace_light(const Scene& scene, const Settings& settings, const Sampler& sampler, Surface surface,
+RND_HD Radiance trace_light(const Scene& scene, const Settings& settings, const Sampler& sampler, const Surface& first,
                             Vec3 color, int32_t vertices) {
     const SceneData& data = scene.data();
     Path path;
-    path.radiance.direct = emission(data, surface);
+    path.radiance.direct = emission(data, first);
+    Departure departure;
+    departure.surface = first;
+    departure.weigh = settings.next_event_estimation;
     for (; path.vertex < vertices; ++path.vertex) {
         const uint32_t slot = kFirstBounceSlot + kSlotsPerBounce * static_cast<uint32_t>(path.vertex - 1);
         const Vec2 choice = sampler.pair(slot + 2);
+        const Surface& surface = departure.surface;
         const Material& material = data.materials[surface.material];
         const Bsdf bsdf = make_bsdf(color, material.roughness, material.ior);
         const float p_specular = specular_probability(bsdf, surface.wo_local);
-        Departure departure;
-        departure.weigh = settings.next_event_estimation;
 
         // Light from a sampled point on a light.
         if (settings.next_event_estimation && data.light_count > 0) {
@@ -114,24 +115,26 @@ RND_HD Radiance trace_light(const Scene& scene, const Settings& settings, const 
         // A direction in which the path goes on.
         const BsdfSample sample = sample_bsdf(bsdf, p_specular, surface.wo_local, choice.y, sampler.pair(slot + 1));
         if (!(sample.value.pdf > 0.0f)) break;
-        const Ray ray = leave(surface, surface.shading.to_world(sample.wi), kInfinity);
-        if (dot(ray.direction, surface.geometric_normal) <= 0.0f) break;
+        departure.pdf = sample.value.pdf;
+        departure.ray = leave(surface, surface.shading.to_world(sample.wi), kInfinity);
+        if (dot(departure.ray.direction, surface.geometric_normal) <= 0.0f) break;
         path.extend(sample.value);
         if (is_black(path.throughput)) break;
-        departure.pdf = sample.value.pdf;
 
         // Lights that lie in this direction, and the next vertex.
         Hit hit;
-        const bool found = scene.intersect(ray, hit);
-        Vec3 emitted = hidden_emission(data, departure, ray, found ? hit.t : kInfinity);
-        if (found) {
-            surface = make_surface(data, ray, hit);
-            const Vec3 own = emission(data, surface);
-            if (!is_black(own)) emitted += own * departure.weight(data, surface.light, ray);
+        const bool found = scene.intersect(departure.ray, hit);
+        Vec3 emitted = hidden_emission(data, departure, found ? hit.t : kInfinity);
+        if (!found) {
+            path.add_met(emitted);
+            break;
         }
-        if (!is_black(emitted)) path.add_met(emitted);
-        if (!found) break;
-        color = textured_color(data, data.materials[surface.material], surface.uv);
+        const Surface next = make_surface(data, departure.ray, hit);
+        const Vec3 own = emission(data, next);
+        if (!is_black(own)) emitted += own * departure.weight(data, next.light);
+        path.add_met(emitted);
+        departure.surface = next;
+        color = textured_color(data, data.materials[next.material], next.uv);
     }
     clamp_indirect(path.radiance, settings.clamp);
     return path.radiance;

@@ -83,9 +83,9 @@ RND_HD LightSample sample_light(const Light& light, const Vec3& point, const Vec
                                             : sample_light(light.rectangle, point, u);
 }
 
-RND_HD float light_pdf(const Light& light, const Vec3& point, const Vec3& direction) {
-    return light.kind == ObjectKind::sphere ? light_pdf(light.sphere, point, direction)
-                                            : light_pdf(light.rectangle, point, direction);
+RND_HD float met_light_pdf(const Light& light, const Vec3& point, const Vec3& direction) {
+    return light.kind == ObjectKind::sphere ? met_light_pdf(light.sphere, point, direction)
+                                            : met_light_pdf(light.rectangle, point, direction);
 }
 
 }  // namespace rnd

@@ -54,9 +54,9 @@ RND_HD LightSample sample_light(const SphereShape& sphere, const Vec3& point, co
     const float drop = u.x * size;  // 1 - cos of the chosen angle
     const float sin2 = drop * (2.0f - drop);
     const float sine = std::sqrt(sin2);
-    const float phi = 2.0f * kPi * u.y;
+    const Vec2 around = circle_point(u.y);
     const Frame frame = make_frame(to_center / d);
-    sample.direction = frame.to_world({sine * std::cos(phi), sine * std::sin(phi), 1.0f - drop});
+    sample.direction = frame.to_world({sine * around.x, sine * around.y, 1.0f - drop});
     sample.distance = maximum(0.0f, d * (1.0f - drop) - std::sqrt(maximum(0.0f, r2 - d2 * sin2)));
     sample.pdf = 1.0f / (2.0f * kPi * size);
     return sample;
@@ -76,11 +76,10 @@ RND_HD float intersect_shape(const SphereShape& sphere, const Vec3& origin, cons
     return along + half > minimum_distance ? along + half : -1.0f;
 }
 
-// Density of `sample_light` for a unit direction.
-RND_HD float light_pdf(const SphereShape& sphere, const Vec3& point, const Vec3& direction) {
+// Density of `sample_light` for a unit direction that is known to meet the sphere.
+RND_HD float met_light_pdf(const SphereShape& sphere, const Vec3& point, const Vec3&) {
     const Vec3 to_center = sphere.center - point;
     if (is_inside(sphere, to_center)) return kUniformSpherePdf;
-    if (intersect_shape(sphere, point, direction, 0.0f) < 0.0f) return 0.0f;
     return 1.0f / (2.0f * kPi * cone_size(square(sphere.radius) / length_squared(to_center)));
 }
 
@@ -117,12 +116,21 @@ RND_HD float intersect_shape(const RectangleShape& rectangle, const Vec3& origin
     return within ? distance : -1.0f;
 }
 
-// Density of `sample_light` for a unit direction; 0 from behind.
-RND_HD float light_pdf(const RectangleShape& rectangle, const Vec3& point, const Vec3& direction) {
-    const float projected_area = -dot(cross(rectangle.edge_u, rectangle.edge_v), direction);
+// Density of `sample_light` for a unit direction that is known to meet the rectangle; 0 from behind.
+RND_HD float met_light_pdf(const RectangleShape& rectangle, const Vec3& point, const Vec3& direction) {
+    const Vec3 area = cross(rectangle.edge_u, rectangle.edge_v);
+    const float projected_area = -dot(area, direction);
     if (projected_area <= 0.0f) return 0.0f;
-    const float distance = intersect_shape(rectangle, point, direction, 0.0f);
+    const float distance = dot(point - rectangle.center, area) / projected_area;
     return distance > 0.0f ? square(distance) / projected_area : 0.0f;
+}
+
+// --- both ---
+
+// Density of `sample_light` for any unit direction.
+template <class Shape>
+RND_HD float light_pdf(const Shape& shape, const Vec3& point, const Vec3& direction) {
+    return intersect_shape(shape, point, direction, 0.0f) >= 0.0f ? met_light_pdf(shape, point, direction) : 0.0f;
 }
 
 }  // namespace rnd

@@ -1,7 +1,7 @@
 // Isotropic GGX microfacets and the Fresnel reflectance of a dielectric. Directions are in the local frame (z up).
 #pragma once
 
-#include "core/vector.h"
+#include "core/warp.h"
 
 namespace rnd {
 
@@ -46,10 +46,10 @@ RND_HD float smith_shadowing_over_cosines(const Vec3& wo, const Vec3& wi, float 
 // Caps", 2023).
 RND_HD Vec3 sample_visible_normal(const Vec3& wo, float alpha, const Vec2& u) {
     const Vec3 stretched = normalize(Vec3{wo.x * alpha, wo.y * alpha, wo.z});
-    const float phi = 2.0f * kPi * u.x;
+    const Vec2 around = circle_point(u.x);
     const float z = (1.0f - u.y) * (1.0f + stretched.z) - stretched.z;
     const float sine = std::sqrt(clamp((1.0f - z) * (1.0f + z), 0.0f, 1.0f));
-    const Vec3 half = Vec3{sine * std::cos(phi), sine * std::sin(phi), z} + stretched;
+    const Vec3 half = Vec3{sine * around.x, sine * around.y, z} + stretched;
     return normalize_or({half.x * alpha, half.y * alpha, maximum(half.z, 0.0f)}, {0.0f, 0.0f, 1.0f});
 }
 

@@ -19,8 +19,8 @@ constexpr unsigned kFirstInstance = 2;
 // two, and building it stays cheaper than a millisecond.
 constexpr uint32_t kLargestMergedMesh = 256;
 
-// Ray origins keep this share of the largest coordinate from their surface, about a hundred rounding errors.
-constexpr float kRelativeOffset = 0x1p-17f;
+// Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
+constexpr float kRelativeOffset = 0x1p-18f;
 
 Vec3 to_vec3(const SceneBuilder::Vector& v) {
     return {v[0], v[1], v[2]};
