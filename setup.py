@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,12 +51,13 @@ class BuildRenderer(build_ext):
         self._cmake("--build", str(build), "--parallel", str(os.cpu_count() or 1))
 
     def _cmake(self, *arguments: str) -> None:
+        # The system's CMake, else PyPI's, which comes as a Python package.
+        command = ["cmake"] if shutil.which("cmake") else [sys.executable, "-m", "cmake"]
         try:
-            subprocess.run(["cmake", *arguments], check=True)
-        except FileNotFoundError:
-            raise SystemExit("error: CMake is missing; install it (pip install cmake), then start again") from None
+            subprocess.run([*command, *arguments], check=True)
         except subprocess.CalledProcessError:
-            raise SystemExit("error: the renderer could not be built; `sh build_renderer.sh` finds what it needs") from None
+            message = "error: the renderer could not be built, see above; `sh build_renderer.sh` finds what it needs"
+            raise SystemExit(message) from None
 
 
 setup(

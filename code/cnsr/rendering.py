@@ -7,6 +7,7 @@ turned to the side that the camera sees, and averaged over a pixel's samples lik
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 from collections import OrderedDict
@@ -22,8 +23,9 @@ from cnsr.buffers import BUFFERS
 from cnsr.errors import RenderError, SceneError
 from cnsr.json_faults import dotted
 from cnsr.scenes import description
-from cnsr.scenes.assets import AssetCache, MeshData, TextureData, resolve_asset
+from cnsr.scenes.assets import AssetCache, TextureData, resolve_asset
 from cnsr.scenes.camera import pose_from_view_matrix, view_matrix
+from cnsr.scenes.meshes import MeshData
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -228,7 +230,7 @@ class PathTracer:
 
     def _load(self, scene: description.Scene, source: str) -> LoadedScene:
         builder = self._native.SceneBuilder(self._device, scene.bounces, scene.hide_lights)
-        indices = {}
+        indices: dict[str, int] = {}
         for name, material in scene.materials.items():
             indices[name] = len(indices)
             builder.add_material(
@@ -295,13 +297,12 @@ class _Order:
     def view_matrix(self) -> NDArray[np.float64]:
         """Return the world-to-camera matrix. Raises ``RenderError`` for a camera that looks nowhere."""
         try:
-            position, lookat = self.place()
-            matrix = view_matrix(position, lookat)
+            position, lookat = (np.asarray(point, np.float64) for point in self.place())
+            if position.shape != (3,) or lookat.shape != (3,) or not np.isfinite([position, lookat]).all():
+                raise ValueError("three finite numbers each")
+            return view_matrix(position.tolist(), lookat.tolist())
         except (TypeError, ValueError) as error:
             raise RenderError(f"camera: expected a position and another point to look at ({error})") from None
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-            raise RenderError("camera: expected a position and a look-at of three finite numbers each")
-        return matrix
 
 
 class _Shared:
@@ -325,12 +326,13 @@ class _Shared:
 
 def _native_module() -> ModuleType:
     try:
-        from cnsr import _native
+        return importlib.import_module("cnsr._native")
+    except ModuleNotFoundError as error:
+        if error.name != "cnsr._native":
+            raise
+        raise RenderError("the native renderer is not built; run `sh build_renderer.sh`") from None
     except ImportError as error:
-        if getattr(error, "name", None) == "cnsr._native" or "cannot import name" in str(error):
-            raise RenderError("the native renderer is not built; run `sh build_renderer.sh`") from None
         raise RenderError(f"the native renderer cannot be loaded ({error}); run `sh build_renderer.sh`") from None
-    return _native
 
 
 def _check_device(device: str) -> None:
