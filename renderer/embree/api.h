@@ -13,8 +13,6 @@ namespace rnd::embree {
 
 #if RTC_VERSION_MAJOR >= 4
 
-using QueryContext = RTCRayQueryContext;
-
 inline void intersect(RTCScene scene, RTCRayHit& ray_hit) {
     rtcIntersect1(scene, &ray_hit);
 }
@@ -23,8 +21,6 @@ inline void occluded(RTCScene scene, RTCRay& ray) {
 }
 
 #else
-
-using QueryContext = RTCIntersectContext;
 
 inline void intersect(RTCScene scene, RTCRayHit& ray_hit) {
     RTCIntersectContext context;
