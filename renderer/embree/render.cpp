@@ -16,7 +16,6 @@ constexpr uint32_t kRowsPerTask = 4;
 constexpr uint32_t kSamplesPerPortion = 4096;
 constexpr auto kWatchInterval = std::chrono::milliseconds(50);
 
-// Looks at `stopped` before each pixel: with many samples a row can take minutes.
 // Writes one pixel of every wanted image.
 void store_pixel(const Job& job, const PixelSums& sums, size_t pixel) {
     std::array<Vec3, kBufferCount> values;
