@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,59 @@ def test_white_furnace(tracer: Any, albedo: float, bounces: int, next_event: boo
     if bounces > 20:
         assert expected == pytest.approx(2.0 / (1 - albedo), rel=1e-5)
     assert_mean(image, expected)
+
+
+@BOTH
+def test_furnace_of_spheres_and_rectangles(tracer: Any, next_event: bool) -> None:
+    # Things of the same radiance and albedo as the walls vanish in a furnace, wherever they stand, touch or cut.
+    scene = furnace(0.5, 6)
+    for number, (place, radius) in enumerate(
+        (([0.2, 0.2, 0.1], 0.2), ([-1.0, 0.5, -0.5], 0.3), ([0.5, 0.6, 0.3], 0.1))
+    ):
+        scene["lights"].append(build.sphere(place, radius, f"ball{number}"))
+        scene["materials"][f"ball{number}"] = build.material(0.5, 2.0 * 4 * np.pi * radius**2)
+    image = render(tracer, scene, samples=128, next_event_estimation=next_event)
+    assert_mean(image, 2.0 * (2 - 0.5**5))
+
+
+@BOTH
+def test_furnace_within_a_sphere(tracer: Any, next_event: bool) -> None:
+    radius = 2.0
+    materials = {"x": build.material(0.5, 3.0 * 4 * np.pi * radius**2)}
+    view = build.camera([0.3, 0.4, 1.2], [0.1, 0.5, -0.9], 80.0)
+    scene = build.scene(view, materials, [build.sphere([0, 0, 0], radius, "x")], [], 6)
+    image = render(tracer, scene, samples=128, next_event_estimation=next_event)
+    assert_mean(image, 3.0 * (2 - 0.5**5))
+
+
+CUBE = ["v -1 -1 -1", "v 1 -1 -1", "v 1 1 -1", "v -1 1 -1", "v -1 -1 1", "v 1 -1 1", "v 1 1 1", "v -1 1 1",
+        "f 1 4 3 2", "f 5 6 7 8", "f 1 2 6 5", "f 4 8 7 3", "f 1 5 8 4", "f 2 3 7 6"]  # fmt: skip
+
+
+@BOTH
+@pytest.mark.parametrize("thing", ["sphere", "cube", "cube among many triangles"])
+def test_white_things_vanish_between_walls_that_shine(
+    tracer: Any, tmp_path: Path, thing: str, next_event: bool
+) -> None:
+    # A convex white matt thing in a black box of radiance 1 reflects exactly 1, so that it cannot be seen.
+    walls = build.box_walls([-3, -3, -3], [3, 3, 3], "wall")
+    materials = {"wall": build.material(0, 36.0), "white": build.material(1.0)}
+    lines = CUBE
+    if thing == "cube among many triangles":
+        lines = [*CUBE, "v 0.1 0 0", "v 0 0.1 0", "v 0 0 0.1", *["f 9 10 11"] * 400]  # inside, where nobody sees them
+    (tmp_path / "cube.obj").write_text("\n".join(lines) + "\n")
+    turn = np.diag([0.8, 0.5, 0.6, 1]) @ np.array(build.rotation([1, 2, 3], 40, [0.2, 0.1, 0.3]))
+    white = build.sphere([0.2, 0, 0], 0.9, "white") if thing == "sphere" else build.mesh("cube.obj", "white", turn)
+    scene = build.scene(build.camera([0, 0.5, 2.8], [0, 0, 0], 60.0), materials, walls, [white], 2)
+    (tmp_path / "scene.json").write_text(json.dumps(scene))
+    view = tracer.render(
+        tmp_path / "scene.json", 16, 64, buffers=("beauty", "depth"), next_event_estimation=next_event, clamp=None
+    )
+    assert np.mean(view.buffers["depth"] < 3) > 0.1  # it is there
+    if next_event:
+        assert_mean(view.buffers["beauty"], 1.0)
+    else:
+        np.testing.assert_allclose(view.buffers["beauty"], 1, rtol=1e-4)
 
 
 @BOTH
