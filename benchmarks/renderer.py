@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT / "code")]
 
 from timing import Table, Timing, measure, measure_in_turn, write_json  # noqa: E402 - needs no installation this way
 
-from cnsr import _native, rendering  # noqa: E402
+from cnsr import cli, rendering  # noqa: E402
 from cnsr.buffers import BUFFERS  # noqa: E402
 from cnsr.config import Config, load_config  # noqa: E402
 from cnsr.datasets.generation import generate  # noqa: E402
@@ -65,7 +65,9 @@ def measure_all(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     batches = -(-arguments.views // (config.batch_size * config.views_per_scene))
     write_tree(config, folder / "json", {"train": batches}, arguments.seed)
     files = sorted((folder / "json" / "train").glob("batch*/scene*/view*.json"))
-    tracer = rendering.PathTracer(threads=arguments.threads)
+    tracer = rendering.PathTracer(threads=arguments.threads)  # says so if there is no native module
+    from cnsr import _native
+
     print(f"Embree {_native.EMBREE_VERSION}, {arguments.threads} threads; median (lowest - highest) of the runs\n")
     step = max(1, len(files) // arguments.rooms)
     return {
@@ -125,6 +127,8 @@ Recorded = tuple[Any, Any, Any]  # native scene, rays [n, 8], kinds [n]
 
 def record(scene: rendering.LoadedScene, samples: int, buffers: Sequence[str]) -> Recorded:
     """Return the scene and all rays that rendering it takes."""
+    from cnsr import _native
+
     camera = scene.description.camera
     matrix = rendering.view_matrix(camera.position, camera.lookat)
     native_camera = _native.Camera(camera.position, matrix, camera.fov, camera.near, camera.far)
@@ -145,6 +149,8 @@ def render_all(
 
 def trace_all(recorded: Sequence[Recorded], threads: int) -> float:
     """Trace recorded rays by Embree alone and return the seconds of the loops (not of handing over the rays)."""
+    from cnsr import _native
+
     return sum(_native.trace_rays(scene, rays, kinds, threads)[0] for scene, rays, kinds in recorded)
 
 
@@ -220,4 +226,4 @@ def set_up_figures(tracer: rendering.PathTracer, files: Sequence[Path], repeats:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.run(main)
