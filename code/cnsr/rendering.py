@@ -1,8 +1,19 @@
 """Python face of the native path tracer (spec: renderer).
 
-Conventions: images are float32 [H, W, C], linear, row 0 at the top; matrices of views are world-to-camera. What a
-camera ray that hits nothing leaves in a buffer is 0, except ``shadows`` and ``ao``, where it is 1. Normals are
-turned to the side that the camera sees, and averaged over a pixel's samples like colors, without normalisation.
+Conventions:
+
+* Images are float32 [H, W, C], linear, row 0 at the top; matrices of views are world-to-camera.
+* What a camera ray that hits nothing leaves in a buffer is 0, except in ``shadows`` and ``ao``, where it is 1.
+* Surfaces are two-sided: normals are turned to the side that the camera (or the mirrored ray) comes from. They are
+  averaged over a pixel's samples like colors, without normalisation.
+* A grid emits from its front only, a sphere to both sides; meshes cannot emit. Grids and spheres of an emissive
+  material light the scene wherever they are listed; ``hide_lights`` concerns those under ``lights``. Hidden lights
+  block nothing: scattered rays see them shine, and what lies behind them.
+* Texture coordinates run from 0 to 1 over a grid; seen from its front v points up (on floors and ceilings: to -z) and
+  u to the right. The largest component of a grid's normal names the component of ``size`` that has no meaning; v
+  carries the extent along y (floors and ceilings: z), u that of the remaining axis. On spheres u is the longitude,
+  1/2 at +z, and v the latitude, 0 at the pole -y.
+* ``near`` and ``far`` are clipping planes of the camera rays.
 """
 
 from __future__ import annotations

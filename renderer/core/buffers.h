@@ -73,55 +73,24 @@ struct SampleResult {
     Features features;
 };
 
-RND_HD bool is_finite(const SampleResult& sample) {
-    const Radiance& r = sample.radiance;
-    const Features& f = sample.features;
-    // A sum is finite only if no term is NaN or infinite (opposite infinities give NaN).
-    const Vec3 vectors = r.direct + r.indirect + r.direct_diffuse + r.indirect_diffuse + f.position + f.normal +
-                         f.albedo + f.mirror + f.mirror_hit + f.mirror_normal;
-    return is_finite(vectors) && std::isfinite(f.depth + f.id + f.roughness + f.shadows + f.ao);
-}
+inline constexpr float kLargestFloat = 0x1.fffffep127f;
+inline constexpr uint32_t kValuesPerSample = sizeof(SampleResult) / sizeof(float);
 
-// Sums in double precision, so that long renderings converge.
-struct Sum3 {
-    double x = 0.0;
-    double y = 0.0;
-    double z = 0.0;
-
-    RND_HD void add(const Vec3& v) {
-        x += static_cast<double>(v.x);
-        y += static_cast<double>(v.y);
-        z += static_cast<double>(v.z);
-    }
-    RND_HD Vec3 mean(double count) const {
-        return {static_cast<float>(x / count), static_cast<float>(y / count), static_cast<float>(z / count)};
-    }
-};
-
-// All samples of one pixel.
+// All samples of one pixel. Sums in double precision, so that long renderings converge.
 class PixelSums {
   public:
     // A sample that is not finite is left out and counted.
     RND_HD void add(const SampleResult& sample) {
-        if (!is_finite(sample)) {
+        float values[kValuesPerSample];
+        __builtin_memcpy(values, &sample, sizeof(values));
+        uint32_t wrong = 0;
+        for (const float value : values) wrong |= std::fabs(value) <= kLargestFloat ? 0u : 1u;
+        if (wrong != 0) {
             ++dropped_;
             return;
         }
-        const Radiance& r = sample.radiance;
-        const Features& f = sample.features;
-        direct_.add(r.direct);
-        indirect_.add(r.indirect);
-        diffuse_.add(r.direct_diffuse);
-        diffuse_.add(r.indirect_diffuse);
-        position_.add(f.position);
-        normal_.add(f.normal);
-        albedo_.add(f.albedo);
-        mirror_.add(f.mirror);
-        mirror_hit_.add(f.mirror_hit);
-        mirror_normal_.add(f.mirror_normal);
-        distance_.add({f.depth, f.id, f.roughness});
-        visibility_.add({f.shadows, f.ao, 0.0f});
-        count_ += 1.0;
+        for (uint32_t i = 0; i < kValuesPerSample; ++i) sums_[i] += static_cast<double>(values[i]);
+        ++count_;
     }
 
     // The means, buffer by buffer. A pixel without a single valid sample is black.
@@ -130,10 +99,17 @@ class PixelSums {
     RND_HD uint32_t dropped() const { return dropped_; }
 
   private:
-    Sum3 direct_, indirect_, diffuse_, position_, normal_, albedo_, mirror_, mirror_hit_, mirror_normal_;
-    Sum3 distance_;    // depth, id, roughness
-    Sum3 visibility_;  // shadows, ao
-    double count_ = 0.0;
+    RND_HD SampleResult mean() const {
+        float values[kValuesPerSample];
+        const double count = count_ > 0 ? static_cast<double>(count_) : 1.0;
+        for (uint32_t i = 0; i < kValuesPerSample; ++i) values[i] = static_cast<float>(sums_[i] / count);
+        SampleResult result;
+        __builtin_memcpy(&result, values, sizeof(values));
+        return result;
+    }
+
+    double sums_[kValuesPerSample] = {};
+    uint32_t count_ = 0;
     uint32_t dropped_ = 0;
 };
 
@@ -147,31 +123,29 @@ RND_HD float split_exactly(float total, float& part) {
 
 RND_HD void PixelSums::resolve(Vec3* out) const {
     const auto at = [out](Buffer buffer) -> Vec3& { return out[static_cast<uint32_t>(buffer)]; };
-    const double count = count_ > 0.0 ? count_ : 1.0;
-    const Vec3 direct = direct_.mean(count);
-    const Vec3 indirect = indirect_.mean(count);
-    const Vec3 beauty = direct + indirect;
-    Vec3 diffuse = diffuse_.mean(count);
+    const SampleResult sample = mean();
+    const Radiance& radiance = sample.radiance;
+    const Features& features = sample.features;
+    const Vec3 beauty = radiance.direct + radiance.indirect;
+    Vec3 diffuse = radiance.direct_diffuse + radiance.indirect_diffuse;
     const Vec3 specular{split_exactly(beauty.x, diffuse.x), split_exactly(beauty.y, diffuse.y),
                         split_exactly(beauty.z, diffuse.z)};
     at(Buffer::beauty) = beauty;
-    at(Buffer::direct) = direct;
-    at(Buffer::indirect) = indirect;
+    at(Buffer::direct) = radiance.direct;
+    at(Buffer::indirect) = radiance.indirect;
     at(Buffer::diffuse) = diffuse;
     at(Buffer::specular) = specular;
-    at(Buffer::position) = position_.mean(count);
-    at(Buffer::normal) = normal_.mean(count);
-    at(Buffer::albedo) = albedo_.mean(count);
-    at(Buffer::mirror) = mirror_.mean(count);
-    at(Buffer::mirror_hit) = mirror_hit_.mean(count);
-    at(Buffer::mirror_normal) = mirror_normal_.mean(count);
-    const Vec3 distance = distance_.mean(count);
-    const Vec3 visibility = visibility_.mean(count);
-    at(Buffer::depth) = {distance.x, 0.0f, 0.0f};
-    at(Buffer::id) = {distance.y, 0.0f, 0.0f};
-    at(Buffer::roughness) = {distance.z, 0.0f, 0.0f};
-    at(Buffer::shadows) = {visibility.x, 0.0f, 0.0f};
-    at(Buffer::ao) = {visibility.y, 0.0f, 0.0f};
+    at(Buffer::position) = features.position;
+    at(Buffer::normal) = features.normal;
+    at(Buffer::albedo) = features.albedo;
+    at(Buffer::mirror) = features.mirror;
+    at(Buffer::mirror_hit) = features.mirror_hit;
+    at(Buffer::mirror_normal) = features.mirror_normal;
+    at(Buffer::depth).x = features.depth;
+    at(Buffer::id).x = features.id;
+    at(Buffer::roughness).x = features.roughness;
+    at(Buffer::shadows).x = features.shadows;
+    at(Buffer::ao).x = features.ao;
 }
 
 }  // namespace rnd
