@@ -31,6 +31,7 @@ from cnsr.buffers import BUFFERS  # noqa: E402
 from cnsr.config import Config, load_config  # noqa: E402
 from cnsr.datasets.generation import generate  # noqa: E402
 from cnsr.datasets.manifest import RenderSettings  # noqa: E402
+from cnsr.scenes.camera import view_matrix  # noqa: E402
 from cnsr.scenes.tree import write_tree  # noqa: E402
 
 SIZE = 64
@@ -130,7 +131,7 @@ def record(scene: rendering.LoadedScene, samples: int, buffers: Sequence[str]) -
     from cnsr import _native
 
     camera = scene.description.camera
-    matrix = rendering.view_matrix(camera.position, camera.lookat)
+    matrix = view_matrix(camera.position, camera.lookat)
     native_camera = _native.Camera(camera.position, matrix, camera.fov, camera.near, camera.far)
     quality = _native.Quality(SIZE, samples, list(buffers), 25.0, True)
     rays, kinds = _native.record_rays(_native.ViewOrder(scene.native, native_camera, 0, 0), quality)
