@@ -25,7 +25,7 @@ command -v make >/dev/null 2>&1 || need_packages "make" make
 # Asks the compiler itself, which knows all places where headers may be.
 find_embree() {
     for version in 4 3; do
-        if echo "#include <embree$version/rtcore.h>" | "${CXX:-c++}" -E -x c++ ${CPATH:+-I"$CPATH"} - >/dev/null 2>&1; then
+        if echo "#include <embree$version/rtcore.h>" | "${CXX:-c++}" -E -x c++ - >/dev/null 2>&1; then
             return 0
         fi
     done
