@@ -117,7 +117,8 @@ def _train(path: Path, config: Config, out: Path, timings: Timings) -> Path:
     last = out / "checkpoints" / f"{config.job_name}_{config.iterations}.pt"
     with timings.phase("training", lambda: not last.is_file()) as work:
         if work:
-            run_script("train-gqn.py", "--config", path, "--out_folder", last.parent)
+            # The logs for TensorBoard go to runs/ in the working directory.
+            run_script("train-gqn.py", "--config", path, "--out_folder", last.parent, folder=out)
     return last
 
 

@@ -54,15 +54,20 @@ class Timings:
                 self.add(name, time.monotonic() - start)
 
 
-def run_script(name: str, *arguments: str | Path) -> None:
+def run_script(name: str, *arguments: str | Path, folder: Path | None = None) -> None:
     """Run one of the project's scripts with this interpreter; its output goes to the terminal as it comes.
+
+    Args:
+        name: of the script.
+        arguments: its command line.
+        folder: its working directory; default is this process's.
 
     Raises:
         PhaseError: the script failed.
         KeyboardInterrupt: it was interrupted.
     """
     command = [sys.executable, str(SCRIPTS / name), *(str(argument) for argument in arguments)]
-    status = subprocess.run(command, check=False).returncode
+    status = subprocess.run(command, cwd=folder, check=False).returncode
     if status in (130, -2):
         raise KeyboardInterrupt
     if status:

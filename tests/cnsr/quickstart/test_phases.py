@@ -35,5 +35,11 @@ def test_a_script_that_fails_ends_the_quickstart(tmp_path, monkeypatch, program,
     (tmp_path / "fails.py").write_text(program)
     with pytest.raises(error):
         run_script("fails.py")
-    (tmp_path / "works.py").write_text("import sys; sys.exit(sys.argv[1:] != ['--a', '1'])")
-    run_script("works.py", "--a", "1")
+
+
+def test_a_script_gets_its_arguments_and_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(phases, "SCRIPTS", tmp_path)
+    (tmp_path / "works.py").write_text("import sys, pathlib; pathlib.Path('said').write_text(' '.join(sys.argv[1:]))")
+    (tmp_path / "there").mkdir()
+    run_script("works.py", "--a", "1", folder=tmp_path / "there")
+    assert (tmp_path / "there" / "said").read_text() == "--a 1"
