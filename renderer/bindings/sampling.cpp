@@ -145,6 +145,8 @@ void bind_sampling(py::module_& module) {
         "The core's sampling routines in batches, for validation. Arrays are float32; `u` are numbers in [0, 1). "
         "Directions of surfaces are local: z is the normal.";
     module.def("sobol", &sobol, arg("indices"), arg("dimension"), arg("seed"));
+    module.def("pixel_seed", &pixel_seed, arg("seed"), arg("view"), arg("pixel"),
+               "Seed of a pixel's points; the first two dimensions are a sample's place in the pixel.");
     module.def("sample_bsdf", &sample_bsdf_batch, arg("wo"), arg("albedo"), arg("roughness"), arg("ior"), arg("u"));
     module.def("evaluate_bsdf", &evaluate_bsdf_batch, arg("wo"), arg("wi"), arg("albedo"), arg("roughness"),
                arg("ior"));

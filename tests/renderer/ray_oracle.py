@@ -1,9 +1,8 @@
 """A plain ray tracer of grids and spheres in double precision: what the feature buffers should hold.
 
-Images are sampled at a fine regular grid of places in every pixel. Their mean is the value expected of a pixel, and
-their standard deviation bounds the error of the renderer's stratified samples, which never exceeds that of as many
-independent ones by more than a small factor (Owen 1998: e for two dimensions). The range over a pixel and a little
-beyond tells of slivers that the grid misses.
+It sends the very rays that the renderer sends: their places in the pixels come from the renderer's own points, whose
+distribution has tests of its own. So every pixel is known up to rounding. How much rounding may change is told by
+four neighbors of each ray: their results span all that a ray so close to an edge, or to a silhouette, may give.
 """
 
 from __future__ import annotations
@@ -13,10 +12,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cnsr._native import sampling
 
 Floats = npt.NDArray[np.float64]
-SUBSAMPLES = 24  # a side of a pixel
 FAR = 1e30
+
+ASIDE = 2e-6
+"""Angle in radians by which neighboring rays differ: thirty times the rounding of a direction, and enough for that of
+positions some metres away."""
+OFF_SURFACE = 1e-4
+"""How far off the surface mirrored rays of the neighbors start, in metres. Those of the renderer start at 4e-6 of an
+object's extent."""
+_STEPS = np.array([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]) * ASIDE
 
 
 @dataclass
@@ -74,14 +81,15 @@ class Oracle:
         backward = (normal * direction).sum(1) > 0
         return Hits(best, index, position, np.where(backward[:, None], -normal, normal))
 
-    def features(self, camera: dict[str, Any], size: int) -> dict[str, tuple[Floats, Floats, Floats]]:
-        """Return mean, deviation and range over each pixel [size, size, C] of the buffers without random rays."""
-        origin, direction = camera_rays(camera, size)
+    def features(self, camera: dict[str, Any], size: int, samples: int, seed: int) -> dict[str, tuple[Floats, Floats]]:
+        """Return the value of each pixel and its margin, both [size, size, C], of the buffers without random rays."""
+        origin, direction = camera_rays(camera, size, samples, seed)
         hits = self.trace(origin, direction)
         found = hits.found[:, None]
         cosine = (direction * hits.normal).sum(1, keepdims=True)
         mirror = direction - 2 * cosine * hits.normal
-        second = self.trace(hits.position, np.where(found, mirror, [0.0, 0.0, 1.0]))
+        start = hits.position + hits.normal * np.repeat([0.0, *[OFF_SURFACE] * 4], len(origin) // 5)[:, None]
+        second = self.trace(start, np.where(found, mirror, [0.0, 0.0, 1.0]))
         reflected = found & second.found[:, None]
         largest = max(material["id"] for material in self.materials.values()) + 1
         lookup = [self.materials[one["material"]] for one in self.objects]
@@ -99,31 +107,34 @@ class Oracle:
             "mirror_hit": np.where(reflected, second.position, 0),
             "mirror_normal": np.where(reflected, second.normal, 0),
         }
-        return {name: pixel_statistics(value, size) for name, value in values.items()}
+        return {name: pixel_values(value, size, samples) for name, value in values.items()}
 
 
-def camera_rays(camera: dict[str, Any], size: int) -> tuple[Floats, Floats]:
-    """Return origins and directions [(size * SUBSAMPLES)^2, 3] of rays through a fine grid of an image."""
+def camera_rays(camera: dict[str, Any], size: int, samples: int, seed: int) -> tuple[Floats, Floats]:
+    """Return origins and directions [5 * size * size * samples, 3]: the renderer's rays, then four sets of neighbors."""
     position, target = np.array(camera["position"]), np.array(camera["lookat"])
     forward = (target - position) / np.linalg.norm(target - position)
     side = np.cross(forward, [0.0, 1.0, 0.0])
     side /= np.linalg.norm(side)
     up = np.cross(side, forward)
-    count = size * SUBSAMPLES
-    middle = (np.arange(count) + 0.5) / count * 2 - 1
+    numbers = np.arange(samples, dtype=np.uint32)
+    seeds = [sampling.pixel_seed(seed, 0, pixel) for pixel in range(size * size)]
+    places = np.array([[sampling.sobol(numbers, dimension, one) for dimension in (0, 1)] for one in seeds], np.float64)
+    rows, columns = np.divmod(np.arange(size * size), size)  # row 0 is the top
     tangent = np.tan(np.radians(camera["fov"]) / 2)
-    x, y = np.meshgrid(middle * tangent, -middle * tangent)  # row 0 is the top
-    direction = forward + x.reshape(-1, 1) * side + y.reshape(-1, 1) * up
+    x = ((columns[:, None] + places[:, 0]) / size * 2 - 1).ravel() * tangent
+    y = (1 - (rows[:, None] + places[:, 1]) / size * 2).ravel() * tangent
+    plane = np.stack([x, y], -1) + _STEPS[:, None]  # [5, n, 2]
+    direction = forward + plane.reshape(-1, 2) @ np.stack([side, up])
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     return np.broadcast_to(position, direction.shape).astype(np.float64), direction
 
 
-def pixel_statistics(values: Floats, size: int) -> tuple[Floats, Floats, Floats]:
-    """Return mean, deviation, and range including the neighborhood, of values [(size * SUBSAMPLES)^2, C]."""
-    cells = values.reshape(size, SUBSAMPLES, size, SUBSAMPLES, -1)
-    margin = 3
-    image = values.reshape(size * SUBSAMPLES, size * SUBSAMPLES, -1)
-    padded = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
-    width = SUBSAMPLES + 2 * margin
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (width, width), (0, 1))[::SUBSAMPLES, ::SUBSAMPLES]
-    return cells.mean((1, 3)), cells.std((1, 3)), np.ptp(windows, (-2, -1))
+def pixel_values(values: Floats, size: int, samples: int) -> tuple[Floats, Floats]:
+    """Return means over pixels of the first of five sets of samples, and of how far the others are from it.
+
+    Args:
+        values: [5 * size * size * samples, C].
+    """
+    sets = values.reshape(len(_STEPS), size, size, samples, -1)
+    return sets[0].mean(2), np.abs(sets - sets[0]).max(0).mean(2)

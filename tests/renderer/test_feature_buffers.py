@@ -15,7 +15,7 @@ from reference_statistics import assert_mean
 from cnsr.buffers import BUFFERS
 
 FEATURES = ("position", "normal", "depth", "id", "albedo", "roughness", "mirror", "mirror_hit", "mirror_normal")
-SAMPLES = 256
+SAMPLES = 48
 
 
 def still_life() -> dict:
@@ -36,37 +36,32 @@ def still_life() -> dict:
     return build.scene(build.camera([0.4, 1.3, 3.1], [0.1, 0.5, 0.0], 50.0), materials, [], objects, 1)
 
 
-def allowed_error(mean: np.ndarray, deviation: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    # Stratified samples are less than twice as wrong as independent ones, the reference grid is a little wrong, and
-    # it misses slivers that a few samples may meet.
-    sampling = 4 * deviation * (1.7 / np.sqrt(SAMPLES) + 1 / 24**1.5)
-    return sampling + spread * 4 / SAMPLES + 1e-5 * (1 + np.abs(mean))
-
-
-def test_features_are_those_of_a_plain_ray_tracer(tracer: Any) -> None:
-    scene = still_life()
-    view = tracer.render(scene, size=24, samples=SAMPLES, buffers=FEATURES)
+def assert_features(tracer: Any, scene: dict, names: tuple[str, ...], size: int, seed: int) -> None:
+    view = tracer.render(scene, size=size, samples=SAMPLES, seed=seed, buffers=names)
     assert view.dropped == 0
-    expected = Oracle(scene["geometry"], scene["materials"]).features(scene["camera"], 24)
-    for name in FEATURES:
-        mean, deviation, spread = expected[name]
+    expected = Oracle(scene["geometry"], scene["materials"]).features(scene["camera"], size, SAMPLES, seed)
+    for name in names:
+        value, margin = expected[name]
         image = view.buffers[name]
         assert image.dtype == np.float32
-        assert image.shape == (24, 24, BUFFERS[name].channels)
-        assert deviation.max() > 0.01 or mean.std() > 0.01, f"{name}: the scene shows nothing of it"
-        wrong = np.argwhere(np.abs(image - mean) > allowed_error(mean, deviation, spread))
+        assert image.shape == (size, size, BUFFERS[name].channels)
+        assert value.std() > 0.01, f"{name}: the scene shows nothing of it"
+        # Few pixels may have a sample so near to an edge that rounding decides what it sees.
+        assert np.mean(margin > 1e-3) < 0.05, f"{name}: too many pixels are uncertain"
+        # What lies beyond an edge is not quite the same for a ray and its neighbor: hence a tenth more.
+        wrong = np.argwhere(np.abs(image - value) > 1.1 * margin + 1e-5 * (1 + np.abs(value)))
         assert len(wrong) == 0, f"{name}: {len(wrong)} values differ, first at {wrong[0]}"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_features_are_those_of_a_plain_ray_tracer(tracer: Any, seed: int) -> None:
+    assert_features(tracer, still_life(), FEATURES, 24, seed)
 
 
 def test_features_of_a_room_seen_from_inside(tracer: Any) -> None:
     # Box walls, camera within, hidden light: every ray hits something.
-    scene = build.small_room()
     names = ("position", "normal", "depth", "id", "albedo", "mirror_hit")
-    view = tracer.render(scene, size=16, samples=SAMPLES, buffers=names)
-    expected = Oracle(scene["geometry"], scene["materials"]).features(scene["camera"], 16)
-    for name in names:
-        wrong = np.abs(view.buffers[name] - expected[name][0]) > allowed_error(*expected[name])
-        assert not wrong.any(), name
+    assert_features(tracer, build.small_room(), names, 16, 3)
 
 
 def test_normals_and_mirrors_have_unit_length_where_pixels_are_uniform(tracer: Any) -> None:
