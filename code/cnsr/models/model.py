@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cnsr.config import Config
 from cnsr.datasets.batch import Batch
 from cnsr.models.chain import GeneratorChain
+from cnsr.models.initialization import initialize
 from cnsr.models.representation import Representation
 
 
@@ -34,8 +35,8 @@ class ModelOutput:
 class SceneModel(nn.Module):
     """Encoders and generators of a config.
 
-    Weights start from PyTorch's defaults, drawn from its global generator: call ``torch.manual_seed`` before. The
-    names of parameters are those of published checkpoints (``representation.representations.0.conv1.weight``).
+    Weights are drawn from PyTorch's global generator: call ``torch.manual_seed`` before. The names of parameters are
+    those of published checkpoints (``representation.representations.0.conv1.weight``).
 
     Raises:
         ConfigError: the config asks for a network or loss that this version does not have, or discards every loss.
@@ -45,6 +46,7 @@ class SceneModel(nn.Module):
         super().__init__()
         self.representation = Representation(config)
         self.generator = GeneratorChain(config)
+        initialize(self, config.model.initialization)
 
     def forward(self, batch: Batch, iteration: int) -> ModelOutput:
         """Return loss, terms and predictions of a training batch.
