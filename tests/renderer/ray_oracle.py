@@ -111,7 +111,7 @@ class Oracle:
 
 
 def camera_rays(camera: dict[str, Any], size: int, samples: int, seed: int) -> tuple[Floats, Floats]:
-    """Return origins and directions [5 * size * size * samples, 3]: the renderer's rays, then four sets of neighbors."""
+    """Return origins and directions [5 * size² * samples, 3]: the renderer's rays, then four neighbors of each."""
     position, target = np.array(camera["position"]), np.array(camera["lookat"])
     forward = (target - position) / np.linalg.norm(target - position)
     side = np.cross(forward, [0.0, 1.0, 0.0])

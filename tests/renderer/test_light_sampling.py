@@ -35,6 +35,7 @@ def polar_edges(distance: float) -> np.ndarray:
         return np.arccos(np.linspace(1, -1, 17))
     half_angle = np.arcsin(1 / distance)
     inside = 2 * np.arcsin(np.sqrt(np.linspace(0, 1, 13)) * np.sin(half_angle / 2))
+    inside[-1] += 2e-7  # rounding of directions carries samples over the rim
     return np.append(inside, np.linspace(half_angle, np.pi, 4)[1:])
 
 
