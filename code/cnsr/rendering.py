@@ -210,7 +210,10 @@ class PathTracer:
         self, size: int, samples: int, buffers: Sequence[str], clamp: float | None, next_event_estimation: bool
     ) -> Any:
         names = _buffer_names(buffers)
-        limit = math.inf if clamp is None else float(clamp)
+        try:
+            limit = math.inf if clamp is None else float(clamp)
+        except (TypeError, ValueError):
+            limit = math.nan
         if not limit > 0.0:
             raise RenderError(f"clamp: expected a number larger than 0, or None for no limit, found {clamp!r}")
         return self._native.Quality(

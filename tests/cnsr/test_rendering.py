@@ -97,14 +97,6 @@ def test_a_view_tells_its_camera(tracer: rendering.PathTracer) -> None:
     assert (view.samples, view.dropped) == (1, 0)
 
 
-def test_only_what_is_asked_for_is_returned_and_it_does_not_depend_on_the_rest(tracer: rendering.PathTracer) -> None:
-    everything = tracer.render(scene(), size=8, samples=4, buffers=tuple(BUFFERS)).buffers
-    for name in BUFFERS:
-        alone = tracer.render(scene(), size=8, samples=4, buffers=[name]).buffers
-        assert list(alone) == [name]
-        np.testing.assert_array_equal(alone[name], everything[name], err_msg=name)
-
-
 def test_all_kinds_of_scenes_load_alike(tracer: rendering.PathTracer, tmp_path: Path) -> None:
     path = tmp_path / "view.json"
     path.write_text(json.dumps(scene()))
@@ -137,7 +129,7 @@ def test_one_seed_stands_for_all(tracer: rendering.PathTracer) -> None:
 def test_seed_and_view_change_the_noise_only(tracer: rendering.PathTracer) -> None:
     images = [
         tracer.render(scene(), size=16, samples=64, seed=seed, view=view).buffers["beauty"]
-        for seed, view in ((0, 0), (1, 0), (0, 1), (-1, 0), (2**64 - 2, 0))
+        for seed, view in ((0, 0), (1, 0), (0, 1), (1, 1), (2**32, 0), (-1, 0), (2**64 - 2, 0))
     ]
     for index, image in enumerate(images):
         for other in images[:index]:
@@ -229,13 +221,15 @@ def test_progress_is_told_and_may_stop(tracer: rendering.PathTracer) -> None:
     [
         ({"size": 0}, "size: expected a whole number from 1 to 16384, found 0"),
         ({"size": 2.5}, "size: expected a whole number, found 2.5"),
-        ({"samples": -1}, "samples: expected a whole number from 1 to"),
+        ({"samples": 0}, "samples: expected a whole number from 1 to"),
         ({"seed": "now"}, "seed: expected a whole number, found 'now'"),
         ({"view": -1}, "view: expected a whole number from 0"),
         ({"buffers": "beauty"}, "buffers: expected a list of names"),
         ({"buffers": ()}, "buffers: expected at least one name"),
         ({"buffers": ("beauty", "shadow")}, "buffers: there is no 'shadow'; expected some of beauty, position"),
         ({"clamp": 0.0}, "clamp: expected a number larger than 0, or None"),
+        ({"clamp": -1.0}, "clamp: expected a number larger than 0, or None"),
+        ({"clamp": "none"}, "clamp: expected a number larger than 0, or None"),
         ({"clamp": math.nan}, "clamp: expected a number larger than 0, or None"),
         ({"camera": ([0, 0, 0], [0, 0, 0])}, "camera: expected a position and another point"),
         ({"camera": ([0, 0], [0, 0, 1])}, "camera: expected"),
@@ -321,18 +315,6 @@ def test_a_missing_texture_is_named(tracer: rendering.PathTracer) -> None:
     wrong["materials"]["floor"]["texture"] = "wood.png"
     with pytest.raises(SceneError, match=r"scene: materials\.floor\.texture: there is no file 'wood\.png'"):
         tracer.load_scene(wrong)
-
-
-def test_spheres_take_similarities(tracer: rendering.PathTracer) -> None:
-    # Turned by 90 degrees about y (x -> -z), twice as large, moved: the sphere at (0.4, 0.2, 0) of radius 0.1.
-    transform = [[0.0, 0.0, -2.0, 0.0], [0.0, 2.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0], [0.1, 0.3, 0.2, 1.0]]
-    one = scene(sphere(transform=transform, position=[0.4, 0.2, 0.0], radius=0.1))
-    other = scene(sphere(position=[0.1, 0.7, -0.6], radius=0.2))
-    names = ("normal", "position", "id")
-    images = [tracer.render(each, size=24, samples=4, buffers=names).buffers for each in (one, other)]
-    assert images[0]["id"].max() > 0.5
-    for name in names:
-        np.testing.assert_allclose(images[0][name], images[1][name], atol=2e-3)
 
 
 def test_views_are_immutable(tracer: rendering.PathTracer) -> None:

@@ -1,4 +1,4 @@
-"""The Python face: cameras and poses, progress, interruption, threads of Python, and requests that make no sense."""
+"""Cameras and poses, threads of Python, interruption, and lights that cannot be sampled."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ import pytest
 import scene_building as build
 
 from cnsr import rendering
-from cnsr.errors import RenderError, SceneError, UserError
-from cnsr.scenes import description
+from cnsr.errors import SceneError
 
 CODE = Path(rendering.__file__).parent.parent
 
@@ -83,38 +82,6 @@ def test_near_and_far_planes_cut_what_the_camera_sees(tracer: Any) -> None:
         scene["camera"].update(near=near, far=far, fov=0.1)
         depth = tracer.render(scene, size=2, samples=4, buffers=("depth",)).buffers["depth"]
         np.testing.assert_allclose(depth, seen, atol=1e-3)
-
-
-def test_a_scene_may_be_a_dictionary_a_file_or_a_description(tracer: Any, tmp_path: Path) -> None:
-    data = build.small_room()
-    path = tmp_path / "scene.json"
-    path.write_text(json.dumps(data))
-    described = description.parse_scene(data)
-    images = [tracer.render(scene, size=6, samples=2).buffers["beauty"] for scene in (data, path, described)]
-    assert np.array_equal(images[0], images[1])
-    assert np.array_equal(images[0], images[2])
-
-
-def test_progress_rises_to_the_end(tracer: Any) -> None:
-    calls: list[tuple[Any, ...]] = []
-    tracer.render(build.small_room(), size=32, samples=32, progress=lambda *arguments: calls.append(arguments))
-    assert calls
-    shares = [arguments[0] / arguments[1] if len(arguments) == 2 else arguments[0] for arguments in calls]
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-
-
-def test_an_error_in_the_progress_callback_reaches_the_caller(tracer: Any) -> None:
-    class Stop(Exception):
-        pass
-
-    def stop(*_: Any) -> None:
-        raise Stop
-
-    scene = build.small_room()
-    with pytest.raises(Stop):
-        tracer.render(scene, size=64, samples=64, progress=stop)
-    assert tracer.render(scene, size=4, samples=1).samples == 1  # still in order
 
 
 def test_other_python_threads_run_while_rendering() -> None:
@@ -189,51 +156,6 @@ def test_ctrl_c_interrupts(tmp_path: Path) -> None:
         process.kill()
     assert output == "interrupted\n"
     assert process.returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "hint"),
-    [
-        ({"buffers": ("beauty", "colour")}, "colour"),
-        ({"buffers": ()}, "buffer"),
-        ({"size": 0}, "size"),
-        ({"size": -3}, "size"),
-        ({"samples": 0}, "samples"),
-        ({"clamp": -1.0}, "clamp"),
-        ({"clamp": float("nan")}, "clamp"),
-        ({"camera": ((0, 0, 0), (0, 0, 0))}, "camera"),
-        ({"camera": ((0, float("nan"), 0), (0, 0, 1))}, "camera"),
-    ],
-)
-def test_requests_that_make_no_sense(tracer: Any, options: dict, hint: str) -> None:
-    with pytest.raises(UserError, match=hint) as caught:
-        tracer.render(build.small_room(), **{"size": 4, "samples": 1, **options})
-    assert "\n" not in str(caught.value)
-
-
-def test_unknown_devices() -> None:
-    for device in ("gpu", "cuda:99", ""):
-        with pytest.raises(RenderError) as caught:
-            rendering.PathTracer(device=device)
-        assert "\n" not in str(caught.value)
-        assert "cpu" in str(caught.value)
-    with pytest.raises(RenderError, match="threads"):
-        rendering.PathTracer(threads=-1)
-
-
-def test_scenes_that_make_no_sense(tracer: Any, tmp_path: Path) -> None:
-    scene = build.small_room()
-    scene["geometry"].append(build.mesh("nowhere.obj", "glossy"))
-    with pytest.raises(SceneError, match=r"nowhere\.obj"):
-        tracer.render(scene, size=4, samples=1)
-    with pytest.raises(SceneError, match=r"missing\.json"):
-        tracer.render(tmp_path / "missing.json", size=4, samples=1)
-    unknown = build.small_room()
-    unknown["geometry"][0]["material"] = "gold"
-    with pytest.raises(SceneError, match="gold"):
-        tracer.render(unknown, size=4, samples=1)
-    with pytest.raises(UserError, match="seed"):
-        tracer.render_views([build.small_room()] * 3, 4, 1, [1, 2], ("beauty",))
 
 
 def test_lights_need_an_area_and_a_shape_to_be_sampled(tracer: Any, tmp_path: Path) -> None:
