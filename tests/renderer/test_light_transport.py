@@ -278,7 +278,7 @@ def test_light_sampling_finds_all_that_shines(tracer: Any) -> None:
         scene["camera"] = build.camera([0.0, 0.05, 4.0], [0, 0, 0], 0.005)
         scene["hide_lights"] = bool(trial // 2 % 2)
         first, second = (
-            render(tracer, scene, samples=2048, next_event_estimation=choice).reshape(-1, 3) for choice in (True, False)
+            render(tracer, scene, samples=6144, next_event_estimation=choice).reshape(-1, 3) for choice in (True, False)
         )
         error = np.hypot(first.std(0, ddof=1), second.std(0, ddof=1)) / np.sqrt(len(first))
         assert (error <= 0.05 * second.mean(0) + 1e-6).all()
