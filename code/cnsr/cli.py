@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
 from cnsr.errors import UserError
 
+# What the system refuses for reasons that a user can mend, wherever it turns up.
+_MENDABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
 INTERRUPTED = 130  # the shell's convention for a process ended by SIGINT
 
 
 def run(main: Callable[[], int | None]) -> None:
     """Run a script's `main` and exit with its status (``None`` is success).
 
-    A ``UserError`` becomes one line on standard error and status 1; Ctrl-C becomes status 130. Any other
-    exception is a fault of the program and keeps its traceback.
+    A ``UserError`` becomes one line on standard error and status 1, and so does what the system refuses for want of
+    permission or space; Ctrl-C becomes status 130. Any other exception is a fault of the program and keeps its
+    traceback.
     """
+    _replace_closed_streams()
     warnings.showwarning = _show_warning
     # Dying quietly when the reader of a pipe goes away is what every Unix tool does.
     if hasattr(signal, "SIGPIPE"):
@@ -28,10 +35,23 @@ def run(main: Callable[[], int | None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"error: {place}{os.strerror(error.errno).lower()}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(status or 0)
+
+
+def _replace_closed_streams() -> None:
+    """Let output go nowhere whose stream the caller has closed (``2>&-``); Python leaves ``None`` there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
 
 
 def _show_warning(

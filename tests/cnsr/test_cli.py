@@ -1,5 +1,7 @@
 """Exit statuses and error lines of the scripts."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -47,3 +49,35 @@ def test_warnings_to_the_user_are_one_line():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[0] == "warning: mind the gap"
     assert "FutureWarning: old" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(errno.EACCES, "", "some/folder"), "error: some/folder: permission denied\n"),
+        (OSError(errno.ENOSPC, ""), "error: no space left on device\n"),
+    ],
+)
+def test_what_the_system_refuses_a_user_is_one_line(capsys, error, line):
+    assert status_of(lambda: fail(error)) == 1
+    assert capsys.readouterr().err == line
+
+
+def test_other_refusals_are_faults_of_the_program():
+    with pytest.raises(FileNotFoundError):
+        cli.run(lambda: fail(FileNotFoundError(errno.ENOENT, "", "gone")))
+
+
+def test_closed_streams_stop_nothing(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from cnsr import cli\n"
+        "def main():\n    print('a'); print('b', file=sys.stderr); Path('done').touch()\n"
+        "cli.run(main)"
+    )
+
+    def close():
+        os.close(1)
+        os.close(2)
+
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, preexec_fn=close).returncode == 0
+    assert (tmp_path / "done").exists()
