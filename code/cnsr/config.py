@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from cnsr.buffers import BUFFERS
 from cnsr.config_checks import contradictions
 from cnsr.errors import ConfigError
-from cnsr.json_faults import Fault, dotted, faults_of, one_line, unknown_name
+from cnsr.json_faults import Fault, dotted, faults_of, one_line, quote, unknown_name
 from cnsr.json_text import JsonSyntaxError, KeyPath, parse_json
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[2] / "configs"
@@ -37,11 +37,19 @@ def _known_pass(name: str) -> str:
     return name
 
 
+def _file_name(name: str) -> str:
+    if not name.strip(".") or not name.isprintable() or set(name) & set("/\\"):
+        message = "expected a name that files can have, without slashes"
+        raise PydanticCustomError("file_name", "{message}, found {name}", {"message": message, "name": quote(name)})
+    return name
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 Pass = Annotated[str, AfterValidator(_known_pass)]
+FileName = Annotated[str, AfterValidator(_file_name)]
 Count = Annotated[int, Field(ge=1)]
 Passes = tuple[Pass, ...]
 
@@ -205,7 +213,7 @@ class Config(_Settings):
     seed: Annotated[int, Field(ge=-1, lt=2**63)] = -1
     train_data_dir: Path
     test_data_dir: Path
-    job_name: Annotated[str, Field(min_length=1, pattern=r"^[^/\\]+$")]
+    job_name: FileName
     job_group: str = "Undefined"
     checkpoint_interval: Count = 500
     test_interval: Count = 25
@@ -269,7 +277,9 @@ def load_config(path: Path | str) -> Config:
     file = _find(Path(path))
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read as text: {error}") from error
     try:
         data, duplicates = parse_json(text)

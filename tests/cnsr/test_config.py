@@ -168,7 +168,9 @@ def test_two_wrong_values_are_reported_at_once():
         (("seed",), True, "seed: expected a valid integer, found true"),
         (("views_per_scene",), 1, "views_per_scene: expected greater than or equal to 2, found 1"),
         (("model", "generators"), [], "model.generators: expected at least 1 item, not 0"),
-        (("job_name",), "../x", "job_name: string should match pattern"),
+        (("job_name",), "../x", 'job_name: expected a name that files can have, without slashes, found "../x"'),
+        (("job_name",), "..", 'job_name: expected a name that files can have, without slashes, found ".."'),
+        (("job_name",), "a\nb", "job_name: expected a name that files can have"),
     ],
 )
 def test_impossible_values_are_named_with_their_path(path, value, expected):
