@@ -11,9 +11,12 @@ The module decodes a file as a whole; a reader saves nothing by asking for fewer
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +34,8 @@ from cnsr.files import atomic_path
 Precision = Literal["half", "float"]
 
 _PART_NAME = re.compile(r"scene(\d{4,})/view(\d{3,})")
+# Two threads that redirect them at once would leave them redirected.
+_STANDARD_STREAMS = threading.Lock()
 _NO_FACTOR = -1
 _UNKNOWN = -1
 
@@ -175,7 +180,8 @@ def read_batch(path: Path, passes: Sequence[str] | None = None) -> StoredBatch:
 def _open(path: Path, header_only: bool) -> list[Any]:
     try:
         count = part_count(path)
-        parts: list[Any] = OpenEXR.File(str(path), separate_channels=True, header_only=header_only).parts
+        with _module_silenced():
+            parts: list[Any] = OpenEXR.File(str(path), separate_channels=True, header_only=header_only).parts
     except NotWholeError as error:
         raise DatasetError(f"{path}: {error}; make it anew or delete it") from error
     except OSError as error:
@@ -185,6 +191,28 @@ def _open(path: Path, header_only: bool) -> list[Any]:
     if len(parts) != count:  # the module leaves out what it could not decode
         raise DatasetError(f"{path}: damaged: the pixels of {count - len(parts)} of {count} views cannot be decoded")
     return parts
+
+
+@contextmanager
+def _module_silenced() -> Iterator[None]:
+    """Keep off the terminal what the module prints about damaged pixels: several lines of its own for each view.
+
+    Some come from C++, so that the file descriptor itself has to lead elsewhere for that time.
+    """
+    with _STANDARD_STREAMS, redirect_stdout(io.StringIO()):
+        try:
+            terminal = os.dup(2)
+        except OSError:  # closed: there is nothing to keep clean
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            os.close(nowhere)
 
 
 def _grid(path: Path, headers: list[dict[str, Any]]) -> tuple[int, int]:

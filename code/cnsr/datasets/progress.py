@@ -24,8 +24,9 @@ class ViewProgress:
             self._bar.update(views)
 
     def fault(self, message: str) -> None:
-        """A batch is left out, and why."""
-        tqdm.write(f"left out: {message}", file=self._stream)
+        """A batch is left out, and why: a line for each reason."""
+        for line in message.splitlines():
+            tqdm.write(f"left out: {line}", file=self._stream)
 
     def __enter__(self) -> ViewProgress:
         return self

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -166,13 +167,18 @@ def test_every_truncation_is_noticed(tmp_path: Path, build_batch: Build, write_e
             exr.read_batch(cut)
 
 
-def test_flipped_bits_are_an_error(tmp_path: Path, build_batch: Build, write_exr: Write) -> None:
+def test_flipped_bits_are_an_error_and_nothing_else(
+    tmp_path: Path, build_batch: Build, write_exr: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
     write_exr(tmp_path / "b.exr", build_batch(size=32))
     data = bytearray((tmp_path / "b.exr").read_bytes())
     data[-2000:-1000] = bytes(1000)
     (tmp_path / "b.exr").write_bytes(data)
     with pytest.raises(DatasetError, match=r"b\.exr: damaged: the pixels of 1 of 12 views cannot be decoded"):
         exr.read_batch(tmp_path / "b.exr")
+    assert capfd.readouterr() == ("", ""), "the module's own lines about it stay away"
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
 
 
 @settings(max_examples=30, deadline=None)

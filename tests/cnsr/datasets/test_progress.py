@@ -28,3 +28,10 @@ def test_terminals_see_views_rate_and_what_went_wrong() -> None:
 
 def test_elsewhere_only_faults_are_written() -> None:
     assert _report(io.StringIO()) == "left out: a scene file is broken\n"
+
+
+def test_every_reason_has_a_line_of_its_own() -> None:
+    stream = io.StringIO()
+    with ViewProgress(stream) as progress:
+        progress.fault("one file\nanother")
+    assert stream.getvalue() == "left out: one file\nleft out: another\n"
