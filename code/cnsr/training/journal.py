@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnsr.errors import StorageError
 from cnsr.files import make_folder, storage_error, write_text
+from cnsr.training.event_file import EventFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +24,9 @@ class Journal:
     Every line of the stats file is a JSON object: ``iteration`` and the numbers of that iteration under the names
     that TensorBoard shows. A journal that continues at iteration n first drops all that was noted after n (by a run
     that was killed after its last checkpoint), in both places, so that the history stays one consistent story.
+
+    TensorBoard files are for looking at only: when they cannot be written any more, a warning says so, and the run
+    goes on with the stats file alone.
     """
 
     def __init__(self, stats_file: Path, start: int, tensorboard_folder: Path | None) -> None:
@@ -40,13 +46,13 @@ class Journal:
             self._file = stats_file.open("a", encoding="utf-8", newline="\n")
         except OSError as error:
             raise storage_error(stats_file, error) from error
-        self._board: Any = None
+        self._board: EventFile | None = None
         if tensorboard_folder is not None:
             make_folder(tensorboard_folder)
-            # Imported here since it takes a second, which only those who log should pay.
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(tensorboard_folder), purge_step=start + 1 if start else 0)
+            try:
+                self._board = EventFile(tensorboard_folder, start + 1 if start else 0)
+            except OSError as error:
+                raise storage_error(tensorboard_folder, error) from error
 
     def numbers(self, iteration: int, values: Mapping[str, float]) -> None:
         """Note `values` of `iteration`. Raises ``StorageError``."""
@@ -56,29 +62,47 @@ class Journal:
             self._file.flush()
         except OSError as error:
             raise storage_error(self._path, error) from error
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, iteration)
+        with self._board_given_up_on_failure():
+            if self._board is not None:
+                self._board.numbers(iteration, values)
 
     def pictures(self, iteration: int, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
         """Show `pictures` ([H, W, 3], display-referred) in TensorBoard."""
-        if self._board is not None:
-            for name, picture in pictures.items():
-                self._board.add_image(name, picture, iteration, dataformats="HWC")
+        with self._board_given_up_on_failure():
+            if self._board is not None:
+                self._board.pictures(iteration, pictures)
 
     def text(self, iteration: int, name: str, content: str) -> None:
         """Show `content` (Markdown) in TensorBoard."""
-        if self._board is not None:
-            self._board.add_text(name, content, iteration)
+        with self._board_given_up_on_failure():
+            if self._board is not None:
+                self._board.text(iteration, name, content)
 
     def close(self) -> None:
         """Finish the files. Raises ``StorageError``."""
+        self._close_board()
         try:
             self._file.close()
-            if self._board is not None:
-                self._board.close()
         except OSError as error:
             raise storage_error(self._path, error) from error
+
+    def _close_board(self) -> None:
+        if self._board is not None:
+            with suppress(OSError):  # all that could be written was flushed before
+                self._board.close()
+            self._board = None
+
+    @contextmanager
+    def _board_given_up_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._close_board()
+            warnings.warn(
+                f"TensorBoard shows nothing from here on, since its files cannot be written ({error.strerror}); "
+                f"training goes on, and its numbers stand in {self._path}",
+                stacklevel=4,
+            )
 
     def __enter__(self) -> Journal:
         return self

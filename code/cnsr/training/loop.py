@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 
 from cnsr.config import Config
 from cnsr.datasets.batch import Batch
-from cnsr.errors import TrainingError
+from cnsr.errors import CheckpointError, StorageError, TrainingError
 from cnsr.models.model import SceneModel
 from cnsr.training.averaging import WeightAverage
 from cnsr.training.checkpoints import Checkpoint, checkpoint_path, load_weights, save_checkpoint
@@ -77,10 +77,21 @@ class Trainer:
         """Go on from `checkpoint`, read from `source`.
 
         Raises:
-            CheckpointError: the weights do not fit the model.
+            CheckpointError: the weights do not fit the model, or the rest is not what a training run leaves.
         """
         load_weights(self.model, checkpoint, source)
         self.iteration = checkpoint.iteration
+        try:
+            self._restore_rest(checkpoint)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{source}: its weights fit, but not the state of training beside them ({type(error).__name__}: "
+                f"{' '.join(str(error).split())}); a file with iteration and model_state alone starts with fresh "
+                "moments of Adam"
+            ) from error
+
+    def _restore_rest(self, checkpoint: Checkpoint) -> None:
+        """Take over everything but weights and iteration."""
         if checkpoint.optimizer_state is not None:
             self._restore_optimizer(checkpoint.optimizer_state)
         if self._average is not None:
@@ -118,7 +129,8 @@ class Trainer:
         config = self.config
         saved = self.iteration if checkpoint_path(self._folder, config.job_name, self.iteration).exists() else -1
         if self.iteration == 0:
-            journal.text(0, "config", f"```json\n{json.dumps(config.model_dump(mode='json'), indent=4)}\n```")
+            settings = config.model_dump(mode="json") | {"seed": self._seed}
+            journal.text(0, "config", f"```json\n{json.dumps(settings, indent=4)}\n```")
         self.model.train()
         self._clock.restart()
         while self.iteration < config.iterations and not stop.came():
@@ -126,7 +138,12 @@ class Trainer:
             self._step(batch)
             progress.step(self._record.latest)
             if self.iteration % config.test_interval == 0:
-                self._report(test_batches, journal, progress)
+                try:
+                    self._report(test_batches, journal, progress)
+                except StorageError:
+                    with suppress(StorageError):  # the checkpoints may lie on another disk than what is full
+                        self.save(batch.name)
+                    raise
             if self.iteration % config.checkpoint_interval == 0:
                 self.save(batch.name)
                 saved = self.iteration
@@ -222,6 +239,7 @@ class Trainer:
             for group in self._optimizer.state_dict()["param_groups"]
         ]
         groups = state["param_groups"]
-        assert isinstance(groups, list)
+        if not isinstance(groups, list):
+            raise TypeError("param_groups is no list")
         merged = [{**group, **own} for group, own in zip(groups, options, strict=True)]
         self._optimizer.load_state_dict({**state, "param_groups": merged})

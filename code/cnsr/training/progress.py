@@ -6,8 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn, TextIO
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, TextIO, cast
 
 from tqdm import tqdm
 
@@ -17,11 +17,12 @@ _BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} le
 class Progress:
     """Shows iteration, loss, iterations per second, share of time spent waiting for data, and remaining time.
 
-    Where `stream` is no terminal, there is no bar, but a plain line at most every `interval` seconds.
+    Where `stream` is no terminal, there is no bar, but a plain line at most every `interval` seconds. A stream that
+    can no longer be written (a closed pipe, a full disk) is written in vain: training does not stop for that.
     """
 
     def __init__(self, stream: TextIO | None = None, interval: float = 30.0) -> None:
-        self._stream = stream if stream is not None else sys.stderr
+        self._stream = cast("TextIO", _Unfailing(stream if stream is not None else sys.stderr))
         self._interval = interval
         self._bar: tqdm[NoReturn] | None = None
         self._waiting = 0.0
@@ -73,6 +74,25 @@ class Progress:
             self._bar.write(text, file=self._stream)
         else:
             print(text, file=self._stream, flush=True)
+
+
+class _Unfailing:
+    """A stream of which nobody is told that it cannot be written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _is_terminal(stream: TextIO) -> bool:

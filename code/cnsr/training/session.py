@@ -56,7 +56,7 @@ def train(
     """
     progress = progress or Progress()
     with _warnings_shown(progress):
-        ready = _prepare(config, folder, device, checkpoint, fresh)
+        ready = _prepare(config, folder, log_folder, device, checkpoint, fresh)
         start = ready.start
         for note in start.notes:
             progress.note(note)
@@ -91,14 +91,19 @@ class _Ready:
     model: SceneModel
 
 
-def _prepare(config: Config, folder: Path, device: str | None, checkpoint: Path | None, fresh: bool) -> _Ready:
-    """Check everything; nothing is changed yet. Raises ``UserError`` that names all that is wrong."""
+def _prepare(
+    config: Config, folder: Path, log_folder: Path, device: str | None, checkpoint: Path | None, fresh: bool
+) -> _Ready:
+    """Check everything; no file is changed yet. Raises ``UserError`` that names all that is wrong."""
     faults: list[UserError] = []
     place = start = source = tests = model = None
     with _collected(faults):
         place = choose_device(device)
     with _collected(faults):
         make_folder(folder)
+    if config.logging:
+        with _collected(faults):
+            make_folder(_board_folder(config, log_folder))
     with _collected(faults):
         if fresh and checkpoint is not None:
             raise TrainingError("--fresh starts at the beginning, --checkpoint at a checkpoint: give one of them")
@@ -112,7 +117,8 @@ def _prepare(config: Config, folder: Path, device: str | None, checkpoint: Path 
         torch.manual_seed(seed)
         model = SceneModel(config)
     if place is None or start is None or source is None or tests is None or model is None or faults:
-        raise faults[0] if len(faults) == 1 else UserError("; ".join(map(str, faults)))
+        told = list(dict.fromkeys(map(str, faults)))  # the same one twice where it concerns both data sets
+        raise faults[0] if len(told) == 1 else UserError("; ".join(told))
     return _Ready(place, start, seed, source, tests, model)
 
 
@@ -127,7 +133,7 @@ def _run(
 ) -> Outcome:
     with test_loader(config, ready.seed, limit=TEST_BATCHES, source=ready.tests) as tests:
         held_out = list(tests)
-    board = log_folder / config.job_name if config.logging else None
+    board = _board_folder(config, log_folder) if config.logging else None
     pinned = ready.device.type == "cuda"
     with (
         Journal(stats_path(folder, config.job_name), ready.start.iteration, board) as journal,
@@ -135,6 +141,10 @@ def _run(
         progress.over(config.iterations, ready.start.iteration),
     ):
         return trainer.run(batches, held_out, journal, progress, stop)
+
+
+def _board_folder(config: Config, log_folder: Path) -> Path:
+    return log_folder / config.job_name
 
 
 def _announce(config: Config, ready: _Ready, progress: Progress) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -14,8 +15,8 @@ class StopRequest:
     """Context in which the first SIGINT or SIGTERM is only noted, so that the caller can save and leave.
 
     The second signal ends the program at once, by ``SystemExit``, which still lets files and workers be cleaned up;
-    the third does what the system does by default. Outside the main thread, where Python forbids signal handlers,
-    the context does nothing.
+    the third does what the system does by default. That nobody reads the output any more (SIGPIPE) stops nothing.
+    Outside the main thread, where Python forbids signal handlers, the context does nothing.
 
     Attributes:
         signal: number of the signal that came, or ``None``.
@@ -33,6 +34,8 @@ class StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._former[number] = signal.signal(number, self._note)
+            if hasattr(signal, "SIGPIPE"):
+                self._former[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         return self
 
     def __exit__(
@@ -45,7 +48,8 @@ class StopRequest:
         if self.signal is None:
             self.signal = number
             # Straight to the file descriptor: the signal may have come in the middle of a print.
-            os.write(2, b"\nstopping after this iteration, with a checkpoint; once more to stop at once\n")
+            with suppress(OSError):
+                os.write(2, b"\nstopping after this iteration, with a checkpoint; once more to stop at once\n")
             return
         for each in self._former:
             signal.signal(each, signal.SIG_DFL)

@@ -1,4 +1,6 @@
+import errno
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,3 +83,19 @@ def test_full_disk_is_told_in_one_line():
         journal.numbers(1, {})
     with pytest.raises(StorageError, match="cannot write /dev/full: the disk is full"):
         journal.close()
+
+
+def test_a_full_disk_under_tensorboard_is_a_warning_and_the_numbers_go_on(tmp_path, monkeypatch):
+    path = tmp_path / "job.stats.jsonl"
+    with Journal(path, 0, tmp_path / "runs") as journal:
+        journal.numbers(1, {"train/loss": 1.0})
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(journal._board, "_records", SimpleNamespace(write=full))
+        with pytest.warns(UserWarning, match=r"TensorBoard shows nothing .* \(No space left on device\); .*job\.stats"):
+            journal.numbers(2, {"train/loss": 0.5})
+        journal.numbers(3, {"train/loss": 0.25})
+        journal.text(3, "config", "some text")
+    assert [line["train/loss"] for line in lines(path)] == [1.0, 0.5, 0.25]

@@ -1,5 +1,6 @@
 """Whole runs on tiny networks: exact resume, clean stops, clear errors."""
 
+import dataclasses
 import errno
 import io
 import json
@@ -17,6 +18,7 @@ from cnsr.models.model import SceneModel
 from cnsr.training import loop, session
 from cnsr.training.checkpoints import Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from cnsr.training.evaluation import evaluate
+from cnsr.training.journal import Journal
 from cnsr.training.progress import Progress
 from cnsr.training.session import train
 
@@ -334,6 +336,53 @@ def test_a_full_disk_ends_training_and_keeps_what_is_there(tiny, start, tmp_path
     outcome, _, told = start(tiny())
     assert "at iteration 5" in told
     assert outcome.iteration == 12
+
+
+def test_a_full_disk_under_the_statistics_loses_no_iteration(tiny, start, tmp_path, monkeypatch):
+    def full(journal, iteration, _):
+        raise StorageError("cannot write the statistics: the disk is full")
+
+    monkeypatch.setattr(Journal, "numbers", full)
+    with pytest.raises(StorageError, match="cannot write the statistics"):
+        start(tiny())
+    assert read_checkpoint(tmp_path / "out" / "tiny_4.pt").iteration == 4
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"optimizer_state": {"foo": 1}},
+        {"optimizer_state": {"state": {}, "param_groups": []}},
+        {"random_states": {"cpu": torch.zeros(3)}},
+        {"pending": {"sums": {}}},
+        {"ema_state": {"final.bias": torch.zeros(3)}},
+    ],
+)
+def test_a_state_of_training_that_is_none_is_told_and_moves_nothing(tiny, start, tmp_path, spoiled):
+    first, _, _ = start(tiny(ema=0.5, iterations=5))
+    path = tmp_path / "spoiled.pt"
+    good = read_checkpoint(first.checkpoint)
+    save_checkpoint(path, dataclasses.replace(good, **spoiled))
+    with pytest.raises(UserError, match=r"spoiled\.pt: its weights fit, but not the state of training") as caught:
+        start(tiny(ema=0.5), checkpoint=path)
+    assert "\n" not in str(caught.value)
+    assert first.checkpoint.exists()
+
+
+def test_a_log_folder_that_cannot_be_written_is_told_before_training(tiny, start, tmp_path):
+    first, _, _ = start(tiny(iterations=5))
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(
+        StorageError, match=rf"^cannot write {tmp_path / 'runs' / 'tiny'}: a part of the path is a file"
+    ):
+        start(tiny(logging=True), fresh=True)
+    assert first.checkpoint.exists()
+
+
+def test_a_fault_of_both_data_sets_is_told_once(tiny, start):
+    with pytest.raises(UserError) as caught:
+        start(tiny(dataset="archviz", cached_dataset=False))
+    assert str(caught.value).count("archviz") == 1
 
 
 def test_warnings_about_data_are_plain_lines(tiny, start, tmp_path):

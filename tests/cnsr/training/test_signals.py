@@ -33,3 +33,14 @@ def test_outside_the_main_thread_nothing_is_changed():
     thread.start()
     thread.join()
     assert seen == [(False, former)]
+
+
+def test_a_reader_that_went_away_stops_nothing():
+    former = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGPIPE)
+            assert not stop.came()
+        assert signal.getsignal(signal.SIGPIPE) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGPIPE, former)

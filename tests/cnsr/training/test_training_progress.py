@@ -60,3 +60,23 @@ def test_a_terminal_without_width_gets_lines(columns):
         text = os.read(screen, 10_000).decode()
     os.close(screen)
     assert text.startswith("\r 75%|" if columns else "iteration 4/4, ")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_stream_that_cannot_be_written_stops_nothing(terminal):
+    class Gone(io.StringIO):
+        def isatty(self):
+            return terminal
+
+        def write(self, _):
+            raise BrokenPipeError
+
+        def flush(self):
+            raise BrokenPipeError
+
+    progress = Progress(Gone(), interval=0.0)
+    progress.note("a line")
+    with progress.over(total=2, done=0):
+        progress.step(0.5)
+        progress.note("another")
+        progress.step(0.5)
