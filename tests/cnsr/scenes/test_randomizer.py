@@ -27,14 +27,21 @@ def factors_of(scene):
     }
 
 
+def all_differ(texts):
+    """Whether all texts of one factor differ, but for those of empty rooms, one in 32."""
+    filled = [text for text in texts if text != repr(ROOM.surroundings().geometry)]
+    return len(set(filled)) == len(filled) > len(texts) / 2
+
+
 @pytest.mark.parametrize("name", RANDOMIZERS)
 def test_a_partitioned_batch_varies_one_factor_and_keeps_the_others_to_the_last_bit(name):
     for index in range(6):
         batch = draw(index, size=5, randomizer=RANDOMIZERS[name])
         factors = [factors_of(scene) for scene in batch.scenes]
         for factor in Factor:
+            texts = [one[factor] for one in factors]
             # Even white objects stand in walls of different colors.
-            assert len({one[factor] for one in factors}) == (5 if factor is batch.factor else 1)
+            assert all_differ(texts) if factor is batch.factor else len(set(texts)) == 1
 
 
 def test_other_batches_share_nothing():
@@ -42,7 +49,7 @@ def test_other_batches_share_nothing():
     scenes += draw(0, partitioned=False, split="test").scenes
     scenes += draw(0, partitioned=False, seed=6).scenes
     for factor in Factor:
-        assert len({factors_of(scene)[factor] for scene in scenes}) == len(scenes)
+        assert all_differ([factors_of(scene)[factor] for scene in scenes])
     assert draw(partitioned=False).factor is None
 
 
