@@ -14,7 +14,7 @@ from cnsr.training.checkpoints import Checkpoint
 # These decide what the networks are and what their output means.
 _NETWORK = ("model", "latent_separation", "adaptive_separation", "empty_partition")
 # Settings within the networks that only steer training: a run may go on with others.
-_STEERING = re.compile(r"\.(detach|discard_loss|override_train|gradient_reg|initial_output)$")
+_STEERING = re.compile(r"\.(detach|discard_loss|override_train|gradient_reg|initial_output|initialization)$")
 # These decide what further training does. All others (intervals, folders, workers, ...) change no result.
 _COURSE = (
     "batch_size",

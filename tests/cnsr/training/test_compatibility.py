@@ -61,6 +61,13 @@ def test_settings_that_steer_training_are_told_but_fit(tiny):
     ]
 
 
+def test_how_weights_once_started_is_told_but_fits(tiny):
+    config = tiny()
+    other = config.model_copy(update={"model": config.model.model_copy(update={"initialization": "he"})})
+    check_fits(checkpoint_of(config), other, "x.pt")
+    assert changed_course(checkpoint_of(config), other) == ["model.initialization default (checkpoint) vs he (config)"]
+
+
 @pytest.mark.parametrize(("seed", "told"), [(7, []), (-1, []), (8, ["seed 7 (checkpoint) vs 8 (config)"])])
 def test_seed_matters_only_where_the_config_names_another(tiny, seed, told):
     assert changed_course(checkpoint_of(tiny()), tiny(seed=seed)) == told
