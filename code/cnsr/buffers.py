@@ -68,7 +68,7 @@ _TABLE = (
 )
 
 BUFFERS: dict[str, Buffer] = {buffer.name: buffer for buffer in _TABLE}
-"""All buffers by name, in the order of the specification."""
+"""All buffers by name, in the order in which files and tables list them."""
 
 
 def channel_count(names: Iterable[str]) -> int:

@@ -1,7 +1,7 @@
 """Typed settings of a run, read from a JSON config.
 
 A config is checked whole before anything runs; `ConfigError` names every fault with its dotted path
-(spec: ``config.md``). Paths in a config are relative to the folder of the config file.
+(``docs/settings.md``). Paths in a config are relative to the folder of the config file.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class ModelConfig(_Settings):
 
 
 class Config(_Settings):
-    """All settings of a run (spec: ``config.md``). The two data folders are absolute."""
+    """All settings of a run (``docs/settings.md``). The two data folders are absolute."""
 
     logging: bool = True
     seed: Annotated[int, Field(ge=-1, lt=2**63)] = -1

@@ -1,4 +1,4 @@
-"""Python face of the native path tracer (spec: renderer).
+"""Python face of the native path tracer.
 
 Conventions:
 

@@ -7,7 +7,7 @@
 
 namespace rnd {
 
-// In the order of the specification's table.
+// In the order of cnsr/buffers.py.
 enum class Buffer : uint32_t {
     beauty,
     position,

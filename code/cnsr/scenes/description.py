@@ -99,7 +99,7 @@ class Camera(_Part):
 
 
 class Material(_Part):
-    """How a surface reflects and emits light (spec: renderer, "Light transport")."""
+    """How a surface reflects and emits light (``docs/conventions.md``, "Light")."""
 
     color: Color = Field(description="albedo, linear RGB")
     emission: Color = Field(description="linear RGB; radiance is emission / area of the light")

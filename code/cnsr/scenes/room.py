@@ -1,4 +1,4 @@
-"""PrimitiveRoom: simple shapes in a room with colored walls (paper, section 6; spec: scenes)."""
+"""PrimitiveRoom: simple shapes in a room with colored walls (paper, section 6)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Checkpoint:
 
     Attributes:
         iteration: how many iterations are done; it sets the slope of the partition masks.
-        model_state: weights by name (spec: ``networks.md``).
+        model_state: weights by the names of published checkpoints.
         optimizer_state: of Adam, or ``None`` (weights alone).
         ema_state: averaged weights by parameter name, where the run keeps an average.
         random_states: generator states of torch by device type.

@@ -1,4 +1,4 @@
-"""How good a picture is. Names mean one thing everywhere (spec: ``training.md``, "Metrics").
+"""How good a picture is. Names mean one thing everywhere (``docs/conventions.md``).
 
 Inputs are linear radiance [B, C, H, W]; each metric gives one number an image, [B], and averages are taken over
 images.
