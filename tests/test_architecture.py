@@ -10,7 +10,7 @@ PACKAGE = ROOT / "code" / "cnsr"
 
 # From the ground up: a part may import from its own row only within itself, and from every row below.
 LAYERS = (
-    {"errors", "files", "cli", "json_text", "json_line_numbers", "json_faults"},
+    {"errors", "files", "cli", "child_processes", "json_text", "json_line_numbers", "json_faults"},
     {"config", "config_checks", "buffers"},
     {"scenes"},
     {"rendering"},
@@ -22,7 +22,18 @@ LAYERS = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 # Whole rows that one part must not see, though they lie below it.
-FORBIDDEN = {"models": {"scenes", "rendering", "files", "json_text", "json_line_numbers", "json_faults", "cli"}}
+FORBIDDEN = {
+    "models": {
+        "scenes",
+        "rendering",
+        "files",
+        "child_processes",
+        "json_text",
+        "json_line_numbers",
+        "json_faults",
+        "cli",
+    }
+}
 # The batch is the one type that readers and networks share.
 ONLY = {("models", "datasets"): {"cnsr.datasets.batch"}}
 

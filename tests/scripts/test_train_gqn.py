@@ -121,6 +121,21 @@ def test_an_interrupted_run_goes_on_with_the_same_command_as_if_nothing_had_happ
     ]
 
 
+def test_ctrl_c_while_reading_processes_start_leaves_a_checkpoint(place):
+    process = subprocess.Popen(
+        command(), cwd=place, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True
+    )
+    assert process.stderr.readline().startswith("training job from the start")
+    while process.poll() is None and not (place / "out" / "job.stats.jsonl").exists():
+        time.sleep(0.005)
+    time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=100)
+    assert process.returncode == 128 + signal.SIGINT, told
+    assert "was killed" not in told
+    assert newest(place)[0] >= 0
+
+
 def lines(folder):
     return [json.loads(line) for line in (folder / "job.stats.jsonl").read_text().splitlines()]
 

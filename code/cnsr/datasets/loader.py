@@ -7,7 +7,6 @@ import itertools
 import multiprocessing
 import os
 import shutil
-import signal
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from cnsr.buffers import channel_count
+from cnsr.child_processes import depend_on_parent, sheltered_start
 from cnsr.config import Config
 from cnsr.datasets.arrangement import PackedBatch, arrange, batch_candidates, view_order
 from cnsr.datasets.batch import Batch
@@ -108,25 +108,27 @@ class BatchStream(Iterator[Batch]):
                 "worker_init_fn": _prepare_worker,
                 "multiprocessing_context": _process_context(),
             }
-        self._deliveries: Iterator[_Delivery] | None = iter(
-            DataLoader(
-                reader,
-                batch_size=None,
-                sampler=iterations,
-                num_workers=workers,
-                collate_fn=_unchanged,
-                pin_memory=pin_memory,
-                generator=torch.Generator(),  # else making the iterator would draw from the global random state
-                **processes,
+        with sheltered_start():
+            self._deliveries: Iterator[_Delivery] | None = iter(
+                DataLoader(
+                    reader,
+                    batch_size=None,
+                    sampler=iterations,
+                    num_workers=workers,
+                    collate_fn=_unchanged,
+                    pin_memory=pin_memory,
+                    generator=torch.Generator(),  # else making the iterator would draw from the global random state
+                    **processes,
+                )
             )
-        )
 
     def __next__(self) -> Batch:
         while self._deliveries is not None:
             try:
                 delivery = next(self._deliveries)
-            except RuntimeError as error:
-                if "exited unexpectedly" not in str(error):
+            # A worker that was killed after it announced a batch cannot hand over the memory any more.
+            except (RuntimeError, EOFError, ConnectionError) as error:
+                if isinstance(error, RuntimeError) and "exited unexpectedly" not in str(error):
                     raise
                 raise DatasetError(
                     "a process that reads data was killed, most likely for want of memory; lower workers or batch_size"
@@ -253,7 +255,7 @@ def _prepare_worker(_: int) -> None:
     # Stop signals go to the whole process group; what to do about them is the trainer's to decide, and it must not
     # find its workers gone. They end with it.
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    depend_on_parent()
 
 
 def _affordable(workers: int, config: Config, split: Split, size: int) -> int:

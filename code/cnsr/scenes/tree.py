@@ -1,4 +1,4 @@
-"""The tree of scene files of a dataset (spec: scenes, "Dataset tree of JSON files").
+"""The tree of scene files of a dataset.
 
 A batch's folder appears whole or not at all, and holds the same bytes whoever writes it: any number of runs on any
 number of machines may share the work.
@@ -11,16 +11,14 @@ import multiprocessing
 import os
 import secrets
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import BinaryIO
 
+from cnsr.child_processes import depend_on_parent, sheltered_start
 from cnsr.config import Config
 from cnsr.files import make_folder, storage_error
 from cnsr.scenes.datasets import randomizer
@@ -208,8 +206,8 @@ def _run(jobs: list[BatchJob], workers: int) -> Iterator[int]:
         return
     # Fresh processes: forking is not safe where the caller has threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_begin_worker) as pool:
-        with _without_interrupts():  # processes start when work is handed out, and inherit this
+    with ProcessPoolExecutor(workers, context, initializer=depend_on_parent) as pool:
+        with sheltered_start():  # processes start when work is handed out
             futures = [pool.submit(write_batch, job) for job in jobs[:workers]]
         futures += [pool.submit(write_batch, job) for job in jobs[workers:]]
         try:
@@ -217,33 +215,6 @@ def _run(jobs: list[BatchJob], workers: int) -> Iterator[int]:
                 yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment, where that is possible."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, which then stops handing out work; end when the parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    # Without this, workers of a killed parent would wait for work for ever.
-    wait([sentinel])
-    os._exit(1)
 
 
 def available_cores() -> int:
