@@ -19,15 +19,36 @@ def sheltered_start() -> Iterator[None]:
     """Keep stop signals off the processes that are started meanwhile, until they call `depend_on_parent`.
 
     Ctrl-C goes to all processes of a terminal, and one that is only just importing modules knows no better than to
-    die of it. Signals for this process arrive at the end of the context.
+    die of it. What Python handles here (as ``KeyboardInterrupt``, say) happens at the end of the context instead, so
+    that it cannot tear a start in two either.
     """
     # The tracker's own start would let the signals through again; where it runs already it does nothing.
     resource_tracker.ensure_running()
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    with _deferred():
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)  # children inherit this
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+@contextmanager
+def _deferred() -> Iterator[None]:
+    """Handle stop signals at the end. Blocking them is not enough: the system gives them to any other thread."""
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    if threading.current_thread() is not threading.main_thread():
+        handlers = {}  # only the main thread handles signals, and may say how
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for signal_number in came:
+            signal.raise_signal(signal_number)
 
 
 def depend_on_parent() -> None:

@@ -91,3 +91,20 @@ def test_a_signal_in_between_arrives_afterwards():
         assert arrived == [True]
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+def test_an_interrupt_in_between_comes_afterwards_though_other_threads_take_it():
+    done, waiting = [], threading.Event()
+    bystander = threading.Thread(target=waiting.wait)
+    bystander.start()
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), sheltered_start():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            done.append("all of it")
+        assert done == ["all of it"]
+    finally:
+        signal.signal(signal.SIGINT, former)
+        waiting.set()
+        bystander.join()

@@ -207,10 +207,11 @@ def _run(jobs: list[BatchJob], workers: int) -> Iterator[int]:
     # Fresh processes: forking is not safe where the caller has threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=depend_on_parent) as pool:
-        with sheltered_start():  # processes start when work is handed out
-            futures = [pool.submit(write_batch, job) for job in jobs[:workers]]
-        futures += [pool.submit(write_batch, job) for job in jobs[workers:]]
         try:
+            # Processes start when work is handed out. An interrupt that tore that in two would leave the pool waiting
+            # for work that it never got.
+            with sheltered_start():
+                futures = [pool.submit(write_batch, job) for job in jobs]
             for future in as_completed(futures):
                 yield future.result()
         finally:
