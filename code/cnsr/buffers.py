@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Display(Enum):
-    """How a buffer is turned into colours on a screen."""
+    """How a buffer is turned into colors on a screen."""
 
     RADIANCE = "radiance"  # exposure, clamp, sRGB curve
     COLOR = "color"  # reflectance in [0, 1]: sRGB curve
@@ -16,7 +16,7 @@ class Display(Enum):
     POSITION = "position"  # scaled to the extent of the room
     DISTANCE = "distance"  # scaled to the largest value
     FRACTION = "fraction"  # [0, 1] as grey
-    LABEL = "label"  # a distinct colour for each value
+    LABEL = "label"  # a distinct color for each value
 
 
 @dataclass(frozen=True)

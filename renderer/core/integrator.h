@@ -81,7 +81,7 @@ struct Path {
 RND_HD void clamp_indirect(Radiance& radiance, float limit) {
     const float largest = max_component(radiance.indirect);
     if (!(largest > limit)) return;
-    // All channels shrink alike, so that the colour stays.
+    // All channels shrink alike, so that the color stays.
     radiance.indirect *= limit / largest;
     radiance.indirect_diffuse *= limit / largest;
 }

@@ -25,7 +25,7 @@ RND_HD float estimate_contribution(const RectangleShape& rectangle, float power,
     if (facing <= 0.0f || height <= 0.0f) return 0.0f;
     const float area = length(area_vector);
     const float d2 = length_squared(to_center);
-    const float near2 = 0.25f * area;  // nearer than this, the centre says little about the rest of the light
+    const float near2 = 0.25f * area;  // nearer than this, the center says little about the rest of the light
     const float cosine_light = maximum(facing / (area * std::sqrt(d2)), minimum(1.0f, near2 / d2) * 0.5f);
     const float cosine_point = minimum(height / std::sqrt(d2), 1.0f);
     return power * cosine_light * cosine_point / maximum(d2, near2);

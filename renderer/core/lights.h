@@ -67,7 +67,7 @@ RND_HD float intersect_shape(const SphereShape& sphere, const Vec3& origin, cons
                              float minimum_distance) {
     const Vec3 to_center = sphere.center - origin;
     const float along = dot(to_center, direction);
-    // The distance of the ray from the centre as a vector: exact enough for small far spheres, where b^2 - 4ac is not
+    // The distance of the ray from the center as a vector: exact enough for small far spheres, where b^2 - 4ac is not
     // (Haines et al., "Precision Improvements for Ray/Sphere Intersection", Ray Tracing Gems, 2019).
     const float half2 = square(sphere.radius) - length_squared(to_center - direction * along);
     if (!(half2 >= 0.0f)) return -1.0f;
