@@ -158,7 +158,8 @@ def test_scattered_directions_follow_their_density(roughness: float) -> None:
         counts = np.histogram2d(*places, bins=(edges, shares))[0].astype(np.int64)
         missing = [np.count_nonzero(~valid), max(1 - expected.sum(), 0) * SAMPLES]
         p_values.append(chi_square_p(np.append(counts, missing[0]), np.append(expected * SAMPLES, missing[1])))
-    assert min(p_values) > SIGNIFICANCE / ((len(ROUGHNESSES) + 1) * len(ANGLES)), dict(zip(ANGLES, p_values, strict=True))
+    tests = (1 + len(ROUGHNESSES)) * len(ANGLES)
+    assert min(p_values) > SIGNIFICANCE / tests, dict(zip(ANGLES, p_values, strict=True))
 
 
 @pytest.mark.parametrize("roughness", ROUGHNESSES)
