@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from cnsr.config import RepresentationConfig
 from cnsr.errors import ConfigError
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """Base of all encoders.
 
     Attributes:
@@ -23,9 +25,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.deltas = nn.Parameter(torch.ones(partitions))
 
+    @abstractmethod
     def forward(self, images: Tensor, poses: Tensor) -> Tensor:
         """Return the views' contributions [M, R, h, w] from their buffers [M, x, S, S] and poses [M, V]."""
-        raise NotImplementedError
 
 
 class Pool(Encoder):
