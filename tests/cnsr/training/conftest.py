@@ -2,12 +2,15 @@
 
 import copy
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cnsr.config import parse_config
+
+sys.path.append(str(Path(__file__).parents[2] / "reference"))
 
 SIZE, SCENES, VIEWS = 8, 3, 3
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from state_equality import same
 from torch import nn
 
 from cnsr.errors import CheckpointError, StorageError
@@ -59,16 +60,6 @@ def saved(tmp_path):
     path = checkpoint_path(tmp_path, "job", 17)
     save_checkpoint(path, full())
     return path
-
-
-def same(first, second):
-    if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
-    if isinstance(first, list):
-        return len(first) == len(second) and all(map(same, first, second))
-    return first == second
 
 
 def test_what_is_saved_is_read_again(saved):

@@ -10,6 +10,7 @@ import signal
 
 import pytest
 import torch
+from state_equality import same
 
 from cnsr import files
 from cnsr.datasets.loader import test_loader as held_out
@@ -44,16 +45,6 @@ def statistics(path):
         return []
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [{name: value for name, value in line.items() if not name.startswith("speed/")} for line in lines]
-
-
-def same(first, second):
-    if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
-    if isinstance(first, list):
-        return len(first) == len(second) and all(map(same, first, second))
-    return first == second
 
 
 def states_agree(first, second):
