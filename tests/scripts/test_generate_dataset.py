@@ -162,7 +162,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_files(tmp_path: Path, argume
     limited += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
     limited += "sys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
-    done = _run(arguments, "-c", limited)
+    # -B: under the limit Python would leave cut-off bytecode, over which every later process stumbles.
+    done = _run(arguments, "-B", "-c", limited)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: cannot write {tmp_path / 'out' / 'batch000000000.exr'}: ")

@@ -70,14 +70,13 @@ def command(*options):
     return [sys.executable, str(SCRIPT), "--config", "job.json", "--out_folder", "out", "--device", "cpu", *options]
 
 
-def run(place, *options, **process):
-    return subprocess.run(
-        command(*options), cwd=place, capture_output=True, text=True, timeout=200, env=environment(), **process
-    )
+def run(place, *options, env=None, **process):
+    env = env or environment()
+    return subprocess.run(command(*options), cwd=place, capture_output=True, text=True, timeout=200, env=env, **process)
 
 
-def environment():
-    return os.environ | {"OMP_NUM_THREADS": "1"}
+def environment(**more):
+    return os.environ | {"OMP_NUM_THREADS": "1"} | more
 
 
 def newest(place, folder="out"):
@@ -147,7 +146,8 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_last_checkpoint(place):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
 
-    full = run(place, "--iterations", "4", preexec_fn=limit)
+    # Under the limit Python would leave cut-off bytecode, over which every later process stumbles.
+    full = run(place, "--iterations", "4", preexec_fn=limit, env=environment(PYTHONDONTWRITEBYTECODE="1"))
     assert full.returncode == 1
     assert re.search(r"^error: cannot write out/job_4\.pt: the file would be larger than", full.stderr, re.MULTILINE)
     assert "Traceback" not in full.stderr
