@@ -29,16 +29,15 @@ class GeneratorChain(nn.Module):
         if all(generator.discard_loss for generator in self.configs):
             raise ConfigError("model.generators: all of them have discard_loss, so nothing could be learned")
         dimensions = [encoder.representation_dim for encoder in config.model.representations]
-        self.generators = nn.ModuleList(
-            build_generator(
-                generator, index, config.model.pose_dim, sum(dimensions[used] for used in generator.representations)
-            )
-            for index, generator in enumerate(self.configs)
-        )
+        made: list[Generator] = []
+        for generator in self.configs:
+            taken = sum(dimensions[index] for index in generator.representations)
+            made.append(build_generator(generator, config.model.pose_dim, taken, made))
+        self.generators = nn.ModuleList(made)
 
     def forward(
         self, queries: Mapping[str, Tensor], poses: Tensor, representations: Sequence[Tensor], iteration: int
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor], list[Tensor]]:
+    ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], list[Tensor]]:
         """Run all generators with known targets, as in training.
 
         Args:
@@ -48,34 +47,32 @@ class GeneratorChain(nn.Module):
             iteration: of the training, for annealed losses.
 
         Returns:
-            The linear images by output pass, every loss term by name (``generator0_logl1``), and those terms that
-            are to be minimized (not those of generators with ``discard_loss``).
+            The linear images of each generator by output pass, every term by name (``generator0_logl1``), and those
+            terms that are to be minimized (not those of generators with ``discard_loss``).
         """
-        seen, outputs = dict(queries), dict[str, Tensor]()
+        seen, outputs = dict(queries), list[dict[str, Tensor]]()
         terms: dict[str, Tensor] = {}
         minimized: list[Tensor] = []
         for index, (generator, config) in enumerate(self._pairs()):
             target = target_image(queries, config.output_passes, config.render_size)
-            image, losses = generator.training_step(_given(seen, poses, representations, config), target, iteration)
-            terms |= {f"generator{index}_{name}": value for name, value in losses.items()}
+            step = generator.training_step(_given(seen, poses, representations, config), target, iteration)
+            terms |= {f"generator{index}_{name}": value for name, value in {**step.losses, **step.notes}.items()}
             if not config.discard_loss:
-                minimized += losses.values()
-            made = _by_pass(image, config)
-            outputs |= made
+                minimized += step.losses.values()
+            outputs.append(_by_pass(step.image, config))
             if config.override_train:
-                seen |= _handed_on(made, config)
+                seen |= _handed_on(outputs[-1], config)
         return outputs, terms, minimized
 
     def sample(
         self, queries: Mapping[str, Tensor], poses: Tensor, representations: Sequence[Tensor]
-    ) -> dict[str, Tensor]:
-        """Return the linear images by output pass where targets are unknown; arguments as for `forward`."""
-        seen, outputs = dict(queries), dict[str, Tensor]()
+    ) -> list[dict[str, Tensor]]:
+        """Return each generator's linear images by output pass, targets being unknown; arguments as for `forward`."""
+        seen, outputs = dict(queries), list[dict[str, Tensor]]()
         for generator, config in self._pairs():
-            made = _by_pass(generator.sample(_given(seen, poses, representations, config)), config)
-            outputs |= made
+            outputs.append(_by_pass(generator.sample(_given(seen, poses, representations, config)), config))
             if config.override_sample:
-                seen |= _handed_on(made, config)
+                seen |= _handed_on(outputs[-1], config)
         return outputs
 
     def initialize_outputs(self, queries: Mapping[str, Tensor]) -> None:

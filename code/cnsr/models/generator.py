@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -24,21 +25,45 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Channels:
-    """Numbers of channels around a generator: buffers (x), pose (V), representation (R), output."""
+class Place:
+    """Where a generator stands in a model: the numbers of channels around it, and the generators before it.
+
+    Attributes:
+        buffers: x, channels of its query passes.
+        pose: V.
+        representation: R, of all representations that it takes.
+        output: channels of its output passes.
+        earlier: the generators that run before it, in order.
+    """
 
     buffers: int
     pose: int
     representation: int
     output: int
+    earlier: tuple[Generator, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a generator makes of a view whose target is known.
+
+    Attributes:
+        image: [B, C, S, S], linear.
+        losses: scalars by name; their sum is to be made small. Empty for a generator that does not learn.
+        notes: scalars by name that are only logged.
+    """
+
+    image: Tensor
+    losses: Mapping[str, Tensor]
+    notes: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Generator(nn.Module, ABC):
     """Base of all generators. Images are linear, [B, C, S, S], output passes concatenated in the config's order."""
 
     @abstractmethod
-    def training_step(self, given: Given, target: Tensor, iteration: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the image, and the losses against the linear target by name; their sum is to be made small."""
+    def training_step(self, given: Given, target: Tensor, iteration: int) -> Step:
+        """Return the image, and the losses against the linear target [B, C, S, S]."""
 
     @abstractmethod
     def sample(self, given: Given) -> Tensor:

@@ -24,12 +24,12 @@ class ModelOutput:
         terms: scalars to log, detached: every loss term (``generator0_logl1``, ``partition``), the partitions' shares
             (``lighting_percentage``, ...) and ``absolute_rsize``. Loss terms of generators with ``discard_loss`` are
             here, but not in `loss`.
-        buffers: {output pass: [B, C, S, S]}, linear, detached.
+        images: {output pass: [B, C, S, S]} of each generator, linear, detached.
     """
 
     loss: Tensor
     terms: dict[str, Tensor]
-    buffers: dict[str, Tensor]
+    images: tuple[dict[str, Tensor], ...]
 
 
 class SceneModel(nn.Module):
@@ -64,7 +64,7 @@ class SceneModel(nn.Module):
         return ModelOutput(
             loss=torch.stack(minimized).sum(),
             terms={name: value.detach() for name, value in terms.items()},
-            buffers={name: image.detach() for name, image in outputs.items()},
+            images=tuple({name: image.detach() for name, image in made.items()} for made in outputs),
         )
 
     def encode(
@@ -90,14 +90,27 @@ class SceneModel(nn.Module):
     ) -> dict[str, Tensor]:
         """Return the linear image [B, C, S, S] of every output pass, S being its generator's ``render_size``.
 
-        Targets among `queries` are not used. Where two generators write the same pass, the later one counts.
+        Where two generators write the same pass, the later one counts; `predict_each` keeps both. Arguments as there.
+        """
+        images: dict[str, Tensor] = {}
+        for made in self.predict_each(queries, query_poses, representations):
+            images |= made
+        return images
+
+    def predict_each(
+        self, queries: Mapping[str, Tensor], query_poses: Tensor, representations: Sequence[Tensor]
+    ) -> tuple[dict[str, Tensor], ...]:
+        """Return each generator's linear images {output pass: [B, C, S, S]}, in the order of the generators.
+
+        Targets among `queries` are not used. Generators with latent variables draw them from their prior, with
+        torch's global random numbers.
 
         Args:
             queries: {pass: [B, C, H, W]}, the generators' query passes.
             query_poses: [B, 16].
             representations: what `encode` returned.
         """
-        return self.generator.sample(queries, query_poses, representations)
+        return tuple(self.generator.sample(queries, query_poses, representations))
 
     def initialize_outputs(self, batch: Batch) -> None:
         """Set the last biases of generators with ``initial_output: "log_mean"`` to the mean target of `batch`.

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cnsr.config import RepresentationConfig
 from cnsr.datasets.batch import FACTORS
+from cnsr.models.shared_batch import mean_over_scenes
 
 NULL = len(FACTORS)
 """Index of the null partition among the logits, after those of the factors."""
@@ -85,15 +86,6 @@ def static_mask(channels: int, factor: int, device: torch.device) -> Tensor:
     channel = torch.arange(1, channels + 1, device=device)
     owner = (channel >= split).int() + (channel >= 2 * split).int()
     return (owner != factor).float()
-
-
-def mean_over_scenes(values: Tensor) -> Tensor:
-    """Return the mean of [B, ...] over the scenes of the batch, [1, ...].
-
-    All means over a batch are taken here: where several processes share a batch, this is the one place that needs a
-    differentiable all-reduce.
-    """
-    return values.mean(dim=0, keepdim=True)
 
 
 def separate(own: Tensor, views: Tensor, mask: Tensor, gradient_reg: float = 0.0) -> Tensor:

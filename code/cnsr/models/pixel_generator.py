@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnsr.config import PixelCNNConfig, PixelCNNSettings
-from cnsr.models.generator import Channels, Generator, Given
+from cnsr.models.generator import Generator, Given, Place, Step
 from cnsr.models.losses import ImageLoss, LossScales
 
 SLOPE = 0.01  # of LeakyReLU below 0
@@ -24,26 +24,26 @@ class PixelGenerator(Generator):
     pixels. Hidden values lie as [B, pixels, hidden], so that those are plain matrix products.
     """
 
-    def __init__(self, config: PixelCNNConfig, channels: Channels) -> None:
+    def __init__(self, config: PixelCNNConfig, place: Place) -> None:
         super().__init__()
         settings = config.settings
-        self.channels = channels
+        self.place = place
         self.settings: PixelCNNSettings = settings
         self.criterion = ImageLoss(settings.loss, config.output_passes, SCALES)
         hidden = settings.hidden_units
         extras = (
-            settings.propagate_buffers * channels.buffers
-            + settings.propagate_representation * channels.representation
-            + settings.propagate_viewpoint * channels.pose
+            settings.propagate_buffers * place.buffers
+            + settings.propagate_representation * place.representation
+            + settings.propagate_viewpoint * place.pose
         )
-        self.input = nn.Conv2d(channels.buffers + channels.pose + channels.representation, hidden, 1)
+        self.input = nn.Conv2d(place.buffers + place.pose + place.representation, hidden, 1)
         self.layers = nn.ModuleList(nn.Conv2d(hidden + extras, hidden, 1) for _ in range(settings.layers))
-        self.final = nn.Conv2d(hidden, channels.output, 1)
+        self.final = nn.Conv2d(hidden, place.output, 1)
 
-    def training_step(self, given: Given, target: Tensor, iteration: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def training_step(self, given: Given, target: Tensor, iteration: int) -> Step:
         """Return the image [B, C, S, S] and the losses that the config names."""
         output = self(given)
-        return self.criterion.image(output), self.criterion(output, target, iteration)
+        return Step(self.criterion.image(output), self.criterion(output, target, iteration))
 
     def sample(self, given: Given) -> Tensor:
         """Return the image [B, C, S, S]."""
@@ -69,7 +69,7 @@ class PixelGenerator(Generator):
         return F.relu(output) if self.settings.end_relu else output
 
     def _pixels(self, given: Given, dtype: torch.dtype) -> Tensor:
-        settings, x, v, r = self.settings, self.channels.buffers, self.channels.pose, self.channels.representation
+        settings, x, v, r = self.settings, self.place.buffers, self.place.pose, self.place.representation
         flat = given.buffers.flatten(2)  # [B, x, P]
         # A column of ones: the bias of a scene is then one more row of its matrix.
         pixels = torch.cat((flat, flat.new_ones(flat.shape[0], 1, flat.shape[2])), dim=1)
@@ -93,9 +93,9 @@ class PixelGenerator(Generator):
             if settings.propagate_viewpoint:
                 bias = bias + F.linear(pose, on_pose)
             seen = pixels if settings.propagate_buffers else pixels[:, :, x:]
-            product = torch.bmm(seen, _scene_matrices(on_buffers, bias, dtype))  # [B, P, hidden]
-            shared = on_hidden.to(dtype).t().expand(len(pose), -1, -1)
-            hidden = F.leaky_relu_(product.baddbmm_(hidden, shared), SLOPE)
+            # One large product for all scenes, and a thin one for each: faster than a batch of large ones.
+            product = torch.matmul(hidden, on_hidden.to(dtype).t())  # [B, P, hidden]
+            hidden = F.leaky_relu_(product.baddbmm_(seen, _scene_matrices(on_buffers, bias, dtype)), SLOPE)
         return F.linear(hidden, self.final.weight.flatten(1).to(dtype), cast("Tensor", self.final.bias).to(dtype))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cnsr.buffers import channel_count
 from cnsr.config import GeneratorConfig, RepresentationConfig
 from cnsr.errors import ConfigError
 from cnsr.models.encoders import Encoder, Pool
-from cnsr.models.generator import Channels, Generator
+from cnsr.models.generator import Generator, Place
 from cnsr.models.pixel_generator import PixelGenerator
 
 ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
@@ -17,10 +17,10 @@ ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
 }
 """Each takes its config, the numbers of pose channels and of partitions."""
 
-GENERATORS: Mapping[str, Callable[[Any, Channels], Generator]] = {
+GENERATORS: Mapping[str, Callable[[Any, Place], Generator]] = {
     "PixelCNN": PixelGenerator,
 }
-"""Each takes its own kind of ``GeneratorConfig`` and the numbers of channels."""
+"""Each takes its own kind of ``GeneratorConfig``, and its place in the model."""
 
 _Made = TypeVar("_Made")
 
@@ -38,21 +38,25 @@ def build_encoder(config: RepresentationConfig, index: int, pose_dim: int, parti
         raise ConfigError(f"model.representations[{index}].{error}") from error
 
 
-def build_generator(config: GeneratorConfig, index: int, pose_dim: int, representation_dim: int) -> Generator:
-    """Make ``model.generators[index]``, which takes `representation_dim` channels of representation.
+def build_generator(
+    config: GeneratorConfig, pose_dim: int, representation_dim: int, earlier: Sequence[Generator]
+) -> Generator:
+    """Make the generator after the `earlier` ones, which takes `representation_dim` channels of representation.
 
     Raises:
         ConfigError: this version has no generator of that type, or its settings are impossible.
     """
+    index = len(earlier)
     make = _look_up(GENERATORS, config.type, f"model.generators[{index}]")
-    channels = Channels(
+    place = Place(
         buffers=channel_count(config.query_passes),
         pose=pose_dim,
         representation=representation_dim,
         output=channel_count(config.output_passes),
+        earlier=tuple(earlier),
     )
     try:
-        return make(config, channels)
+        return make(config, place)
     except ConfigError as error:
         raise ConfigError(f"model.generators[{index}].{error}") from error
 

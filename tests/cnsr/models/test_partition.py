@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from cnsr.config import RepresentationConfig
 from cnsr.models.partition import (
     adaptive_mask,
-    mean_over_scenes,
     null_mask,
     partition_shares,
     regularize_gradient,
@@ -14,6 +13,7 @@ from cnsr.models.partition import (
     slope_at,
     static_mask,
 )
+from cnsr.models.shared_batch import mean_over_scenes
 
 FEW = settings(max_examples=40, deadline=None)
 logits = st.lists(st.floats(-2, 3, width=32), min_size=3, max_size=3)

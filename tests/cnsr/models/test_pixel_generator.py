@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cnsr.config import PixelCNNConfig
-from cnsr.models.generator import Channels, Given
+from cnsr.models.generator import Given, Place
 from cnsr.models.pixel_generator import PixelGenerator
 
 SWITCHES = ("propagate_buffers", "propagate_representation", "propagate_viewpoint", "end_relu")
@@ -17,11 +17,11 @@ def make(switches, passes=("position", "id"), outputs=("beauty",), representatio
         output_passes=outputs,
         settings={"layers": 3, "hidden_units": 24, "loss": ("l1",), **switches, **settings},
     )
-    return PixelGenerator(config, Channels(4 if passes else 0, 16, representation, 3 * len(outputs)))
+    return PixelGenerator(config, Place(4 if passes else 0, 16, representation, 3 * len(outputs)))
 
 
 def given_for(generator, scenes=3, height=6, width=6):
-    c = generator.channels
+    c = generator.place
     tensors = (
         torch.randn(scenes, c.buffers, height, width),
         torch.randn(scenes, c.pose),
@@ -71,7 +71,7 @@ def test_works_for_one_scene_of_one_pixel(deviation):
 def test_has_the_published_names_and_size():
     settings = {"layers": 10, "hidden_units": 512, "propagate_buffers": True}
     config = PixelCNNConfig(type="PixelCNN", query_passes=("position", "normal", "id"), settings=settings)
-    generator = PixelGenerator(config, Channels(7, 16, 256, 3))
+    generator = PixelGenerator(config, Place(7, 16, 256, 3))
     assert sum(value.numel() for value in generator.parameters()) == 4_199_939
     shapes = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
     assert shapes.pop("input.weight") == (512, 279, 1, 1)
@@ -101,9 +101,9 @@ def test_log_losses_make_log_images():
     generator = make({"end_relu": False}, loss=("logl1",))
     given = given_for(generator)
     torch.testing.assert_close(generator.sample(given), torch.exp(generator(given)) - 1)
-    image, terms = generator.training_step(given, torch.rand(3, 3, 6, 6), 0)
-    torch.testing.assert_close(image, generator.sample(given))
-    assert set(terms) == {"logl1"}
+    step = generator.training_step(given, torch.rand(3, 3, 6, 6), 0)
+    torch.testing.assert_close(step.image, generator.sample(given))
+    assert set(step.losses) == {"logl1"}
     generator = make({"end_relu": False}, loss=("ssim", "l1"))
     assert torch.equal(generator.sample(given), generator(given))
 

@@ -104,8 +104,8 @@ def test_terms_are_logged_by_name(make_config, make_batch):
     assert float(output.terms["absolute_rsize"]) == 9
     assert float(output.terms["partition"]) == pytest.approx(0.5 * 12 / 256 * 0.75)
     torch.testing.assert_close(output.loss, sum(output.terms[name] for name in losses))
-    assert set(output.buffers) == {"beauty"}
-    assert not output.buffers["beauty"].requires_grad
+    assert set(output.images[-1]) == {"beauty"}
+    assert not output.images[-1]["beauty"].requires_grad
 
 
 def test_shares_of_static_partitions_and_of_several_encoders(make_config, make_batch):
@@ -150,7 +150,7 @@ def test_views_and_image_sizes_may_vary(make_config, make_batch):
     model = SceneModel(config)
     for views, size in ((1, 8), (5, 8), (2, 16)):
         batch = make_batch(config, views=views, size=size)
-        assert model(batch, 0).buffers["beauty"].shape == (3, 3, 8, 8)
+        assert model(batch, 0).images[-1]["beauty"].shape == (3, 3, 8, 8)
 
 
 def test_prediction_does_not_look_at_the_target(make_config, make_batch):
@@ -159,13 +159,13 @@ def test_prediction_does_not_look_at_the_target(make_config, make_batch):
     vectors = model.encode(batch.observations, batch.observation_poses)
     inputs = {name: batch.queries[name] for name in ("position", "id")}
     predicted = model.predict(inputs, batch.query_poses, vectors)
-    torch.testing.assert_close(predicted["beauty"], model(batch, 0).buffers["beauty"])
+    torch.testing.assert_close(predicted["beauty"], model(batch, 0).images[-1]["beauty"])
 
 
 def test_several_outputs_are_keyed_by_pass(make_config, make_batch):
     config = make_config(generator={"output_passes": ["shadows", "direct"]})
     model, batch = SceneModel(config), make_batch(config)
-    buffers = model(batch, 0).buffers
+    buffers = model(batch, 0).images[-1]
     assert {name: image.shape[1] for name, image in buffers.items()} == {"shadows": 1, "direct": 3}
 
 
@@ -221,7 +221,7 @@ def test_overridden_buffers_reach_later_generators(make_config, make_batch):
         model.load_state_dict(state)
         vectors = model.encode(batch.observations, batch.observation_poses)
         plain[name] = reached(model, batch)
-        trained[name] = model(batch, 0).buffers["beauty"]
+        trained[name] = model(batch, 0).images[-1]["beauty"]
         sampled[name] = model.predict(batch.queries, batch.query_poses, vectors)["beauty"]
     assert plain == {"none": False, "sample": False, "train": True, "detached": False}
     assert torch.equal(trained["none"], trained["sample"])
@@ -247,7 +247,7 @@ def test_targets_stay_the_true_ones(make_config, make_batch):
     config = make_config(generators=generators, settings={"loss": ["l1"]})
     model, batch = SceneModel(config), make_batch(config)
     output = model(batch, 0)
-    error = 2 * (output.buffers["beauty"] - batch.queries["beauty"]).abs().mean()
+    error = 2 * (output.images[-1]["beauty"] - batch.queries["beauty"]).abs().mean()
     torch.testing.assert_close(output.terms["generator1_l1"], error)
 
 
@@ -281,7 +281,7 @@ def test_autocast_keeps_sums_in_float32(make_config, make_batch, deviation):
         output = model(batch, 0)
         (vector,) = model.encode(batch.observations, batch.observation_poses, 0, 1)
     output.loss.backward()
-    assert vector.dtype == output.loss.dtype == output.buffers["beauty"].dtype == torch.float32
+    assert vector.dtype == output.loss.dtype == output.images[-1]["beauty"].dtype == torch.float32
     assert output.loss.item() == pytest.approx(exact.loss.item(), rel=2e-2)
 
 

@@ -309,7 +309,7 @@ def test_any_change_gives_a_scene_or_one_line_of_faults(changes):
             continue
         if new_key is not None and isinstance(target, dict):
             target[new_key] = value
-        elif path:
+        elif path and not isinstance(parent, str):  # or put a string there, whose letters stay
             parent[path[-1]] = value
     try:
         scene = parse_scene(data)

@@ -1,0 +1,60 @@
+"""Convolutions of maps that are constant over the image, without making the maps.
+
+Pose and representation of a scene are the same in all pixels. A k x k convolution with zero padding maps a constant
+channel to a value that depends only on which of the kernel's taps lie inside of the image. So the products of weights
+and vectors are formed once a scene and tap, and each pixel adds up the taps that it sees.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def convolve_with_constants(
+    maps: Tensor, on_maps: Tensor, constants: Tensor, on_constants: Tensor, bias: Tensor | None
+) -> Tensor:
+    """Return the convolution, padded to keep the size, of maps and of vectors that stand for constant maps.
+
+    The same as convolving the concatenation of `maps` and the expanded `constants` with that of their weights.
+
+    Args:
+        maps: [B, x, S, S].
+        on_maps: weights [o, x, k, k], k odd.
+        constants: [B, c].
+        on_constants: weights [o, c, k, k].
+        bias: [o] or none.
+
+    Returns:
+        [B, o, S, S].
+    """
+    result = F.conv2d(maps, on_maps, bias, padding=on_maps.shape[-1] // 2)
+    constant = convolved_constants(constants, on_constants, result.shape[-1])
+    return result.add_(constant.to(result.dtype))
+
+
+def convolved_constants(constants: Tensor, weight: Tensor, size: int) -> Tensor:
+    """Return the convolution, zero-padded to keep the size, of vectors [B, c] that stand for constant maps.
+
+    Args:
+        constants: [B, c].
+        weight: [o, c, k, k], k odd.
+        size: S.
+
+    Returns:
+        [B, o, S, S].
+    """
+    outputs, _, kernel, _ = weight.shape
+    taps = torch.matmul(constants, weight.flatten(2))  # [o, B, k k]: a product for each output channel
+    taps = taps.transpose(0, 1).reshape(-1, kernel * kernel)  # [B o, k k]
+    rows = _taps_inside(size, kernel, taps)
+    maps = torch.matmul(taps, torch.kron(rows, rows).t())  # [B o, S S]
+    return maps.view(-1, outputs, size, size)
+
+
+def _taps_inside(size: int, kernel: int, like: Tensor) -> Tensor:
+    """Return [size, kernel]: 1 where the tap of that column lies inside of a line of pixels, seen from that row's."""
+    pixel = torch.arange(size, device=like.device)[:, None]
+    seen = pixel + torch.arange(kernel, device=like.device) - kernel // 2
+    return ((seen >= 0) & (seen < size)).to(like.dtype)
