@@ -131,9 +131,11 @@ def pixel_generator(
     propagate_viewpoint: bool,
     end_relu: bool,
 ) -> Tensor:
-    """Buffers [B, x, H, W], pose [B, V], representation [B, R, 1, 1] -> output [B, C, H, W]."""
+    """Buffers [B, x, H, W], pose [B, V], representation [B, R, h, w] -> output [B, C, H, W]."""
     height, width = buffers.shape[2:]
-    pose_maps, r_maps = as_maps(pose, height, width), as_maps(r.flatten(1), height, width)
+    pose_maps = as_maps(pose, height, width)
+    constant = r.shape[2:] == (1, 1)
+    r_maps = as_maps(r.flatten(1), height, width) if constant else F.interpolate(r, size=(height, width))
     hidden = F.conv2d(torch.cat([buffers, pose_maps, r_maps], dim=1), w["input.weight"], w["input.bias"])
     hidden = F.leaky_relu(hidden, 0.01)
     index = 0

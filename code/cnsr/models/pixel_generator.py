@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from cnsr.config import PixelCNNConfig, PixelCNNSettings
 from cnsr.models.generator import Generator, Given, Place, Step
 from cnsr.models.losses import ImageLoss, LossScales
+from cnsr.models.pixel_layers import PixelLayers
 
-SLOPE = 0.01  # of LeakyReLU below 0
 SCALES = LossScales(l1=2.0, nll=0.2, nll_iterations=200_000)
 
 
 class PixelGenerator(Generator):
     """Maps the buffers of each pixel, the query pose and the representation to radiance, pixel by pixel.
 
-    Pose and representation are the same in all pixels of a scene. Their share of a convolution, W_r r + W_v v + b, is
-    therefore computed once a scene and added as a bias; only hidden channels and buffers go through products over all
-    pixels. Hidden values lie as [B, pixels, hidden], so that those are plain matrix products.
+    Pose and representation are the same in many pixels: in all of a scene, or, where the representation is a map, in
+    those of one of its cells. Their share of a convolution, W_r r + W_v v + b, is therefore computed once a group of
+    such pixels and added as a bias; only hidden channels and buffers go through products over all pixels. Hidden values
+    lie as [groups, pixels, hidden], so that those are plain matrix products.
     """
 
     def __init__(self, config: PixelCNNConfig, place: Place) -> None:
@@ -60,25 +61,39 @@ class PixelGenerator(Generator):
 
     def forward(self, given: Given) -> Tensor:
         """Return the output Y [B, C, H, W] in float32, in log space if a loss is logarithmic."""
-        height, width = given.buffers.shape[2:]
         kind = given.buffers.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else given.buffers.dtype
         with torch.autocast(kind, enabled=False):  # operations in place know no autocast: types are set here
-            output = self._pixels(given, dtype).float()  # [B, P, C]
-        output = output.transpose(1, 2).reshape(len(output), -1, height, width)
+            output = self._output(given, dtype)
         return F.relu(output) if self.settings.end_relu else output
 
-    def _pixels(self, given: Given, dtype: torch.dtype) -> Tensor:
-        settings, x, v, r = self.settings, self.place.buffers, self.place.pose, self.place.representation
-        flat = given.buffers.flatten(2)  # [B, x, P]
-        # A column of ones: the bias of a scene is then one more row of its matrix.
-        pixels = torch.cat((flat, flat.new_ones(flat.shape[0], 1, flat.shape[2])), dim=1)
-        pixels = pixels.transpose(1, 2).to(dtype)  # [B, P, x + 1]
-        pose, representation = given.pose.float(), given.representation.flatten(1).float()
+    def _output(self, given: Given, dtype: torch.dtype) -> Tensor:
+        """Return the last layer's output [B, C, H, W] in float32."""
+        height, width = given.buffers.shape[2:]
+        representation = given.representation.float()  # [B, R, h, w]
+        if height % representation.shape[2] or width % representation.shape[3]:
+            representation = F.interpolate(representation, size=(height, width), mode="nearest")
+        scenes, _, rows, columns = representation.shape
+        layers = self._layers(given.pose.float(), representation.permute(0, 2, 3, 1).flatten(1, 2), dtype)
 
+        # A column of ones: the bias of a group is then one more row of its matrix.
+        pixels = torch.cat((given.buffers, given.buffers.new_ones(scenes, 1, height, width)), dim=1).to(dtype)
+        cells = pixels.reshape(scenes, -1, rows, height // rows, columns, width // columns)
+        pixels = cells.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(0, 2)  # [B h w, P, x + 1]
+        seen = pixels if self.settings.propagate_buffers else pixels[:, :, self.place.buffers :]
+        if self.training and torch.is_grad_enabled() and pixels.device.type == "cpu":
+            output = layers.applied_sparingly(pixels, seen)
+        else:
+            output = layers.applied(pixels, seen)
+        cells = output.float().view(scenes, rows, columns, height // rows, width // columns, -1)
+        return cells.permute(0, 5, 1, 3, 2, 4).reshape(scenes, -1, height, width)
+
+    def _layers(self, pose: Tensor, representation: Tensor, dtype: torch.dtype) -> PixelLayers:
+        """Return the weights of all layers for scenes of these poses [B, V] and representations [B, cells, R]."""
+        settings, x, v, r = self.settings, self.place.buffers, self.place.pose, self.place.representation
         on_buffers, on_pose, on_representation = torch.split(self.input.weight.flatten(1), [x, v, r], dim=1)
-        bias = F.linear(pose, on_pose, self.input.bias) + F.linear(representation, on_representation)
-        hidden = F.leaky_relu_(torch.bmm(pixels, _scene_matrices(on_buffers, bias, dtype)), SLOPE)
+        bias = F.linear(pose, on_pose, self.input.bias)[:, None] + F.linear(representation, on_representation)
+        matrices, shared = [_group_matrices(on_buffers, bias, dtype)], []
         widths = [
             settings.hidden_units,
             x * settings.propagate_buffers,
@@ -87,19 +102,18 @@ class PixelGenerator(Generator):
         ]
         for layer in cast("list[nn.Conv2d]", list(self.layers)):
             on_hidden, on_buffers, on_representation, on_pose = torch.split(layer.weight.flatten(1), widths, dim=1)
-            bias = cast("Tensor", layer.bias).expand(len(pose), -1)
+            bias = cast("Tensor", layer.bias).expand(*representation.shape[:2], -1)
             if settings.propagate_representation:
                 bias = bias + F.linear(representation, on_representation)
             if settings.propagate_viewpoint:
-                bias = bias + F.linear(pose, on_pose)
-            seen = pixels if settings.propagate_buffers else pixels[:, :, x:]
-            # One large product for all scenes, and a thin one for each: faster than a batch of large ones.
-            product = torch.matmul(hidden, on_hidden.to(dtype).t())  # [B, P, hidden]
-            hidden = F.leaky_relu_(product.baddbmm_(seen, _scene_matrices(on_buffers, bias, dtype)), SLOPE)
-        return F.linear(hidden, self.final.weight.flatten(1).to(dtype), cast("Tensor", self.final.bias).to(dtype))
+                bias = bias + F.linear(pose, on_pose)[:, None]
+            matrices.append(_group_matrices(on_buffers, bias, dtype))
+            shared.append(on_hidden.to(dtype))
+        final, bias = self.final.weight.flatten(1).to(dtype), cast("Tensor", self.final.bias).to(dtype)
+        return PixelLayers(tuple(matrices), tuple(shared), final, bias)
 
 
-def _scene_matrices(on_buffers: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return [B, x + 1, o]: the weights of the buffers [o, x] and, in the last row, each scene's bias [B, o]."""
-    shared = on_buffers.t().expand(len(bias), -1, -1)
-    return torch.cat((shared, bias[:, None, :]), dim=1).to(dtype)
+def _group_matrices(on_buffers: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return [B cells, x + 1, o]: the weights of the buffers [o, x], and each cell's bias of [B, cells, o] below."""
+    rows = bias.flatten(0, 1)[:, None, :]
+    return torch.cat((on_buffers.t().expand(len(rows), -1, -1), rows), dim=1).to(dtype)

@@ -20,12 +20,12 @@ def make(switches, passes=("position", "id"), outputs=("beauty",), representatio
     return PixelGenerator(config, Place(4 if passes else 0, 16, representation, 3 * len(outputs)))
 
 
-def given_for(generator, scenes=3, height=6, width=6):
+def given_for(generator, scenes=3, height=6, width=6, cells=(1, 1)):
     c = generator.place
     tensors = (
         torch.randn(scenes, c.buffers, height, width),
         torch.randn(scenes, c.pose),
-        torch.randn(scenes, c.representation, 1, 1),
+        torch.randn(scenes, c.representation, *cells),
     )
     return Given(*(tensor.requires_grad_() for tensor in tensors))
 
@@ -60,6 +60,33 @@ def test_works_without_buffers_and_without_representation(deviation):
     switches = dict.fromkeys(SWITCHES, True) | {"end_relu": False}
     for generator in (make(switches, passes=()), make(switches, representation=0)):
         agree(generator, given_for(generator), switches, deviation)
+
+
+@pytest.mark.parametrize("cells", [(3, 2), (6, 6), (4, 4), (12, 12)])
+@pytest.mark.parametrize("propagate_buffers", [False, True])
+def test_takes_maps_of_representations(cells, propagate_buffers, deviation):
+    """Maps that divide the image, that do not, and that are finer than it."""
+    switches = dict.fromkeys(SWITCHES, True) | {"propagate_buffers": propagate_buffers}
+    generator = make(switches)
+    agree(generator, given_for(generator, cells=cells), switches, deviation)
+
+
+def test_looking_at_a_trained_network_gives_the_same_gradients_any_number_of_times(deviation):
+    switches = dict.fromkeys(SWITCHES, True) | {"end_relu": False}
+    generator = make(switches).eval()
+    given = given_for(generator)
+    agree(generator, given, switches, deviation)
+    image = generator(given)
+    twice = [torch.autograd.grad(image.sum(), given.buffers, retain_graph=True)[0] for _ in range(2)]
+    assert torch.equal(*twice)
+
+
+def test_a_second_backward_pass_of_training_is_refused():
+    generator = make(dict.fromkeys(SWITCHES, True))
+    loss = generator(given_for(generator)).sum()
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
 
 
 def test_works_for_one_scene_of_one_pixel(deviation):
