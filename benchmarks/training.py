@@ -2,12 +2,14 @@
 
     python benchmarks/training.py [CONFIG ...] [--batch 16] [--repeats 3] [--json FILE]
 
-Both sides compute the same numbers from the same weights and batch (a test of the package compares them): forward
-pass, losses, backward pass and Adam. The plain side is ``tests/reference/plain_networks.py``, where the maps of
-representation and pose are expanded and concatenated before every convolution. Ours, plain and a large matrix product
-are timed in turn. The arithmetic counted is that of the products and convolutions of our step, which is about the
-least that the formulas need. Peak memory is the growth of the process's resident size (VmHWM) during one step
-in a process of its own, above model, batch and libraries.
+Both sides compute the same numbers from the same weights and batch (tests of the package compare them): forward pass,
+losses, backward pass and Adam. The plain side is ``tests/reference/plain_model.py``, where maps of representation and
+pose are expanded and concatenated before every convolution. It runs as PyTorch runs by default, and a second time with
+the package's handling of freed memory (``cnsr/memory.py``), which is half of the gain and would help it, too.
+
+Each side lives in a process of its own; they and a large matrix product are timed in turn. The arithmetic counted is
+that of the products and convolutions of our step, which is about the least that the formulas need. Peak memory is the
+growth of the process's resident size (VmHWM) in its first step, above libraries, model, batch and Adam's moments.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,80 +28,130 @@ sys.path[:0] = [str(ROOT / "code"), str(ROOT / "tests" / "reference")]
 
 from timing import Table, measure_in_turn, write_json  # noqa: E402 - needs no installation this way
 
-SIDES = ("ours", "plain")
+SIDES = ("ours", "plain", "plain, memory kept")
 ITERATION = 1000  # anywhere in the schedules
 
 
 def main() -> int:
     """Measure every config of the command line and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("configs", nargs="*", default=["room_beauty.json"], help="configs (default: room_beauty.json)")
+    parser.add_argument("configs", nargs="*", help="configs (default: all of configs/ but the quickstart's)")
     parser.add_argument("--batch", type=int, default=16, help="scenes a batch (default: 16)")
     parser.add_argument("--repeats", type=int, default=3, help="timed steps of each side (default: 3)")
     parser.add_argument("--warmup", type=int, default=1, help="steps of each side that do not count (default: 1)")
     parser.add_argument("--threads", type=int, default=0, help="threads (default: PyTorch's choice)")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--peak-of", choices=SIDES, help=argparse.SUPPRESS)  # what the child processes do
+    parser.add_argument("--serve", choices=SIDES, help=argparse.SUPPRESS)  # what the child processes do
     arguments = parser.parse_args()
-    if arguments.peak_of:
-        print(peak_growth(arguments.configs[0], arguments.batch, arguments.threads, arguments.peak_of))
+    if arguments.serve:
+        serve(arguments.configs[0], arguments.batch, arguments.threads, arguments.serve)
         return 0
-    seconds = Table("training step", "batch", "ours s", "plain s", "plain / ours", "GFLOP", "ours GFLOP/s", "of matmul")
-    memory = Table("peak memory of a step", "batch", "ours MiB", "plain MiB", "ours / plain")
+    names = arguments.configs or sorted(
+        file.name for file in (ROOT / "configs").glob("*.json") if "quickstart" not in file.name
+    )
+    seconds = Table("training step", "ours s", *(f"{side} s" for side in SIDES[1:]), "plain / ours")
+    rates = Table("arithmetic of our step", "GFLOP", "GFLOP/s", "matmul GFLOP/s", "share")
+    memory = Table("peak memory of a step", *(f"{side} MiB" for side in SIDES), "ours / plain")
     figures: dict[str, Any] = {}
-    for config in arguments.configs:
-        peaks = {side: child_peak(config, arguments, side) for side in SIDES}
-        found = times(config, arguments)
-        name, gflop = Path(config).stem, found["gflop"]
-        ours, plain, rate = found["ours"], found["plain"], found["ours"].rate(gflop)
+    for config in names:
+        found = measured(config, arguments)
+        name, (ours, plain, kept) = Path(config).stem, (found["seconds"][side] for side in SIDES)
+        rate = ours.rate(found["gflop"])
         share = rate.over(found["matmul"])
-        seconds.add(
-            name,
-            arguments.batch,
-            ours,
-            plain,
-            plain.over(ours),
-            f"{gflop:.1f}",
-            rate,
-            share.scaled(100).format() + " %",
-        )
-        sizes = [peaks[side] / 2**20 for side in SIDES]
-        memory.add(name, arguments.batch, *(f"{size:.0f}" for size in sizes), f"{sizes[0] / sizes[1]:.2f}")
+        peaks = [found["peak_bytes"][side] / 2**20 for side in SIDES]
+        seconds.add(name, ours, plain, kept, plain.over(ours))
+        rates.add(name, f"{found['gflop']:.0f}", rate, found["matmul"], share.scaled(100).format() + " %")
+        memory.add(name, *(f"{peak:.0f}" for peak in peaks), f"{peaks[0] / peaks[1]:.2f}")
         figures[name] = {"batch": arguments.batch, **found, "speedup": plain.over(ours), "share_of_matmul": share}
-        figures[name]["peak_bytes"] = peaks
-        print(f"{name}: matrix products of this machine now: {found['matmul'].format()} GFLOP/s")
-    print(f"\n{seconds}\n\n{memory}")
+        print(f"{name}: {plain.over(ours).format()} times as fast as plain", file=sys.stderr)
+    print(f"batch of {arguments.batch} scenes\n\n{seconds}\n\n{rates}\n\n{memory}")
     if arguments.json:
         write_json(arguments.json, figures)
     return 0
 
 
-def times(config_name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return seconds a step of both sides, the arithmetic of a step, and the rate of matrix products."""
+def measured(config: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return seconds a step and peak memory of each side, the arithmetic of our step, and the rate of products."""
     import torch
 
-    steps = build_steps(config_name, arguments.batch, arguments.threads)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     left, right = torch.randn(16384, 512), torch.randn(512, 512)
-    products = 20
-    result = torch.empty(16384, 512)
+    products, result = 20, torch.empty(16384, 512)
 
     def multiply() -> None:
         for _ in range(products):
             torch.mm(left, right, out=result)
 
-    timings = measure_in_turn({**steps, "matmul": multiply}, arguments.repeats, arguments.warmup)
+    sides = {side: Side(config, arguments, side) for side in SIDES}
+    peaks = {name: side.peak for name, side in sides.items()}
+    timings = measure_in_turn({**sides, "matmul": multiply}, arguments.repeats, arguments.warmup)
+    for side in sides.values():
+        side.close()
     amount = products * 2 * left.numel() * right.shape[1] / 1e9
     return {
-        "ours": timings["ours"],
-        "plain": timings["plain"],
-        "gflop": arithmetic(config_name, arguments.batch) / 1e9,
+        "seconds": {side: timings[side] for side in SIDES},
+        "gflop": arithmetic(config, arguments.batch) / 1e9,
         "matmul": timings["matmul"].rate(amount),
+        "peak_bytes": peaks,
     }
 
 
-def build_steps(config_name: str, scenes: int, threads: int) -> dict[str, Callable[[], float]]:
-    """Return one training step of each side, on one model and one random batch; each returns its loss."""
-    import plain_networks
+class Side:
+    """A process that makes training steps when it is called.
+
+    Attributes:
+        peak: bytes by which its first step grew it.
+    """
+
+    def __init__(self, config: str, arguments: argparse.Namespace, side: str) -> None:
+        """Start the process and let it make its first step."""
+        command = [sys.executable, __file__, config, "--batch", str(arguments.batch), "--serve", side]
+        command += ["--threads", str(arguments.threads)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.peak = int(self._answer())
+
+    def __call__(self) -> None:
+        """Make one step."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("step\n")
+        self._process.stdin.flush()
+        self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a measuring process ended with status {self._process.wait()}")
+        return line
+
+
+def serve(config: str, scenes: int, threads: int, side: str) -> None:
+    """Print by how many bytes a first step grows this process; then make a step for every line of the input."""
+    from cnsr.memory import keep_freed_memory
+
+    step = build_step(config, scenes, threads, side == "ours")
+    if side != "plain":
+        keep_freed_memory()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the highest size so far
+    before = dict(memory_status())["VmRSS"]
+    step()
+    print(dict(memory_status())["VmHWM"] - before, flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        step()
+        print(time.perf_counter() - start, flush=True)
+
+
+def build_step(config_name: str, scenes: int, threads: int, ours: bool) -> Callable[[], float]:
+    """Return one training step of a side, on a random batch; it returns the loss."""
+    import plain_model
     import torch
 
     from cnsr.config import load_config
@@ -108,46 +161,39 @@ def build_steps(config_name: str, scenes: int, threads: int) -> dict[str, Callab
         torch.set_num_threads(threads)
     torch.manual_seed(0)
     config = load_config(config_name)
-    encoders, generators = config.model.representations, config.model.generators
-    if [part.type for part in (*encoders, *generators)] != ["Pool", "PixelCNN"]:
-        raise SystemExit(f"{config_name}: the plain side knows one Pool encoder and one PixelCNN only")
-    encoder, generator = encoders[0], generators[0]
-    model = SceneModel(config)
-    batch = random_batch(config, scenes)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    start, end, sharp = encoder.start_sigmoid, encoder.end_sigmoid, encoder.sharpen_sigmoid
-    settings = generator.settings.model_dump(
-        include={"propagate_buffers", "propagate_representation", "propagate_viewpoint", "end_relu"}
-    )
-    mask = {
-        "factor": batch.factor if config.latent_separation else None,
-        "adaptive": config.adaptive_separation,
-        "null": config.empty_partition,
-        "m": plain_networks.slope(start, end, sharp, encoder.sharpening, encoder.final_sharpening, ITERATION),
-        "func": encoder.aggregation_func,
-    }
+    model, batch = SceneModel(config), random_batch(config, scenes)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True if ours else None)
+    make_moments(optimizer)
 
-    def plain_loss() -> torch.Tensor:
-        weights = dict(model.named_parameters())
-        loss = plain_networks.step(
-            weights, batch.observations, batch.observation_poses, batch.queries, batch.query_poses,
-            observation_passes=encoder.observation_passes, query_passes=generator.query_passes,
-            output_passes=generator.output_passes, losses=generator.settings.loss, iteration=ITERATION,
-            mask=mask, settings=settings,
-        )  # fmt: skip
-        if config.empty_partition:
-            deltas = weights["representation.representations.0.deltas"]
-            loss = loss + plain_networks.partition_price(deltas, encoder.representation_dim, config.partition_loss)
-        return loss
+    def noise() -> Iterator[torch.Tensor]:
+        generators = [part for part in config.model.generators if part.type == "GQN"]
+        for part in generators:
+            size = part.render_size // part.settings.downscaling
+            while True:
+                yield torch.randn(scenes, part.settings.latent_dim, size, size)
 
-    def step(loss_of: Callable[[], torch.Tensor]) -> float:
+    def step() -> float:
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of()
+        if ours:
+            loss = model(batch, ITERATION).loss
+        else:
+            loss = plain_model.loss(dict(model.named_parameters()), batch, config, ITERATION, noise())
         loss.backward()
         optimizer.step()
         return float(loss.detach())
 
-    return {"ours": lambda: step(lambda: model(batch, ITERATION).loss), "plain": lambda: step(plain_loss)}
+    return step
+
+
+def make_moments(optimizer: Any) -> None:
+    """Let Adam make its state, which is no part of a step, by a step of gradients that are 0."""
+    import torch
+
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def random_batch(config: Any, scenes: int) -> Any:
@@ -173,15 +219,19 @@ def arithmetic(config_name: str, scenes: int) -> float:
     """Return the floating-point operations of the products and convolutions in our step, counted without doing them."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.utils.flop_counter import FlopCounterMode, baddbmm_flop
+    from torch.utils.flop_counter import FlopCounterMode, addmm_flop, baddbmm_flop
 
-    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: in_place(baddbmm_flop)})
+    in_place = {
+        torch.ops.aten.baddbmm_: without_target(baddbmm_flop),
+        torch.ops.aten.addmm_: without_target(addmm_flop),
+    }
+    counter = FlopCounterMode(display=False, custom_mapping=in_place)
     with FakeTensorMode(allow_non_fake_inputs=True), counter:
         fake_step(config_name, scenes)
     return float(counter.get_total_flops())
 
 
-def in_place(count: Callable[..., int]) -> Callable[..., int]:
+def without_target(count: Callable[..., int]) -> Callable[..., int]:
     """Return the rule of an operation for its in-place form, which PyTorch's counter does not know."""
     return lambda first, left, right, *_, **__: count(first, left, right)
 
@@ -193,21 +243,6 @@ def fake_step(config_name: str, scenes: int) -> None:
 
     config = load_config(config_name)
     SceneModel(config)(random_batch(config, scenes), ITERATION).loss.backward()
-
-
-def child_peak(config: str, arguments: argparse.Namespace, side: str) -> int:
-    """Return `peak_growth` measured in a fresh process."""
-    command = [sys.executable, __file__, config, "--batch", str(arguments.batch), "--peak-of", side]
-    command += ["--threads", str(arguments.threads)]
-    return int(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-
-
-def peak_growth(config: str, scenes: int, threads: int, side: str) -> int:
-    """Return by how many bytes one step of a side raises the highest resident size of this process."""
-    step = build_steps(config, scenes, threads)[side]
-    before = dict(memory_status())
-    step()
-    return dict(memory_status())["VmHWM"] - before["VmRSS"]
 
 
 def memory_status() -> Iterator[tuple[str, int]]:

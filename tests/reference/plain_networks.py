@@ -7,7 +7,7 @@ mapping from parameter name to tensor and works in the type of its inputs (tests
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -27,20 +27,35 @@ def as_maps(vectors: Tensor, height: int, width: int) -> Tensor:
     return vectors[:, :, None, None].repeat(1, 1, height, width)
 
 
-# --- encoder
+# --- encoders
+
+
+def convolution(w: Weights, name: str, x: Tensor, stride: int, padding: int = 0) -> Tensor:
+    return F.relu(F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=stride, padding=padding))
+
+
+def tower(w: Weights, images: Tensor, poses: Tensor) -> Tensor:
+    a = convolution(w, "conv1", images, 2)
+    skip = convolution(w, "skip_conv1", a, 2)
+    b = convolution(w, "conv3", convolution(w, "conv2", a, 1, 1), 2) + skip
+    b = torch.cat([b, as_maps(poses, b.shape[2], b.shape[3])], dim=1)
+    skip = convolution(w, "skip_conv2", b, 1, 1)
+    c = convolution(w, "conv5", convolution(w, "conv4", b, 1, 1), 1, 1) + skip
+    return convolution(w, "conv6", c, 1)
 
 
 def pool(w: Weights, images: Tensor, poses: Tensor) -> Tensor:
-    def conv(name: str, x: Tensor, stride: int, padding: int) -> Tensor:
-        return F.relu(F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=stride, padding=padding))
+    return tower(w, images, poses).mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
 
-    a = conv("conv1", images, 2, 0)
-    skip = conv("skip_conv1", a, 2, 0)
-    b = conv("conv3", conv("conv2", a, 1, 1), 2, 0) + skip
-    b = torch.cat([b, as_maps(poses, b.shape[2], b.shape[3])], dim=1)
-    skip = conv("skip_conv2", b, 1, 1)
-    c = conv("conv5", conv("conv4", b, 1, 1), 1, 1) + skip
-    return conv("conv6", c, 1, 0).mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
+
+def pyramid(w: Weights, images: Tensor, poses: Tensor) -> Tensor:
+    x = torch.cat([images, as_maps(poses, images.shape[2], images.shape[3])], dim=1)
+    x = convolution(w, "in_conv", x, 2)
+    d, index = images.shape[2], 0
+    while d > 16:
+        x = convolution(w, f"conv_list.{index}", x, 2)
+        d, index = d / 2, index + 1
+    return convolution(w, "out_conv", x, 8)
 
 
 # --- aggregation and partition
@@ -200,37 +215,3 @@ def loss(name: str, out: Tensor, y: Tensor, t: int, *, unet: bool = False) -> Te
         # logarithms are cut at -100, as everybody does
         return 10 * -(y * torch.log(p).clamp_min(-100) + (1 - y) * torch.log(1 - p).clamp_min(-100)).mean()
     raise ValueError(name)
-
-
-# --- one training step of a model with one Pool encoder and one pixel generator
-
-
-def inputs(buffers: Mapping[str, Tensor], passes: Sequence[str]) -> Tensor:
-    return torch.cat([buffers[name] for name in passes], dim=1)
-
-
-def step(
-    weights: Weights,
-    observations: Mapping[str, Tensor],
-    observation_poses: Tensor,
-    queries: Mapping[str, Tensor],
-    query_poses: Tensor,
-    *,
-    observation_passes: Sequence[str],
-    query_passes: Sequence[str],
-    output_passes: Sequence[str],
-    losses: Sequence[str],
-    iteration: int,
-    mask: Mapping[str, object],
-    settings: Mapping[str, bool],
-) -> Tensor:
-    """The loss of a batch whose images have the networks' size; `mask` and `settings` go to the functions above."""
-    encoder = under(weights, "representation.representations.0.")
-    generator = under(weights, "generator.generators.0.")
-    flat = {name: image.flatten(0, 1) for name, image in observations.items()}
-    views = pool(encoder, inputs(flat, observation_passes), observation_poses.flatten(0, 1))
-    views = views.unflatten(0, observation_poses.shape[:2])
-    r = representation(views, encoder["deltas"], **mask)
-    out = pixel_generator(generator, inputs(queries, query_passes), query_poses, r, **settings)
-    target = inputs(queries, output_passes)
-    return sum((loss(name, out, target, iteration) for name in losses), torch.zeros_like(out.mean()))

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -32,49 +33,23 @@ MODES = [
 
 @pytest.mark.parametrize(("mode", "factor", "func"), list(itertools.product(MODES, [None, 0, 2], ["mean", "max"])))
 def test_a_training_step_agrees_with_the_plain_formula(mode, factor, func, make_config, make_batch, deviation):
-    import plain_networks
-
     config = make_config(
         **mode, encoder={"aggregation_func": func}, settings={"loss": ["logl1", "logssim"], "propagate_buffers": True}
     )
-    model, batch = SceneModel(config), make_batch(config, factor=factor)
+    agree(config, make_batch(config, factor=factor), deviation)
+
+
+def agree(config, batch, deviation):
+    """Loss and gradients of a step are those of the plain formulas."""
+    import plain_model
+
+    model = SceneModel(config)
     with torch.no_grad():
         model.representation.representations[0].deltas.normal_()
     output = model(batch, 70)
     output.loss.backward()
-
     weights = {name: value.detach().double().requires_grad_() for name, value in model.named_parameters()}
-    null = mode.get("empty_partition", False)
-    double = {name: image.double() for name, image in batch.queries.items()}
-    slope = plain_networks.slope(5, 100, 200, 100, 50, 70)
-    loss = plain_networks.step(
-        weights,
-        {name: image.double() for name, image in batch.observations.items()},
-        batch.observation_poses.double(),
-        double,
-        batch.query_poses.double(),
-        observation_passes=("beauty", "normal", "id"),
-        query_passes=("position", "id"),
-        output_passes=("beauty",),
-        losses=("logl1", "logssim"),
-        iteration=70,
-        mask={
-            "factor": factor if mode["latent_separation"] else None,
-            "adaptive": mode.get("adaptive_separation", True),
-            "null": null,
-            "m": slope,
-            "func": func,
-        },
-        settings={
-            "propagate_buffers": True,
-            "propagate_representation": True,
-            "propagate_viewpoint": True,
-            "end_relu": False,
-        },
-    )
-    if null:
-        deltas = weights["representation.representations.0.deltas"]
-        loss = loss + plain_networks.partition_price(deltas, 12, 0.3)
+    loss = plain_model.loss(weights, double(batch), config, 70)
     loss.backward()
     assert output.loss.item() == pytest.approx(loss.item(), rel=1e-5)
     for name, value in model.named_parameters():
@@ -82,6 +57,18 @@ def test_a_training_step_agrees_with_the_plain_formula(mode, factor, func, make_
             assert value.grad is None, name
         else:
             assert deviation(value.grad, weights[name].grad) < 1e-4, name
+
+
+def double(batch):
+    observations = {name: image.double() for name, image in batch.observations.items()}
+    queries = {name: image.double() for name, image in batch.queries.items()}
+    return replace(
+        batch,
+        observations=observations,
+        observation_poses=batch.observation_poses.double(),
+        queries=queries,
+        query_poses=batch.query_poses.double(),
+    )
 
 
 def test_the_sizes_of_partitions_are_learned(make_config, make_batch):
