@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 from cnsr.buffers import channel_count
 from cnsr.config import GeneratorConfig, RepresentationConfig
 from cnsr.errors import ConfigError
-from cnsr.models.encoders import Encoder, Pool
+from cnsr.models.encoders import Encoder, Pool, Pyramid, Tower
 from cnsr.models.generator import Generator, Place
 from cnsr.models.pixel_generator import PixelGenerator
 
 ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
     "Pool": Pool,
+    "Pyramid": Pyramid,
+    "Tower": Tower,
 }
 """Each takes its config, the numbers of pose channels and of partitions."""
 

@@ -3,32 +3,54 @@ import torch
 
 from cnsr.config import RepresentationConfig
 from cnsr.errors import ConfigError
-from cnsr.models.encoders import Pool
+from cnsr.models.encoders import Pool, Pyramid, Tower
+from cnsr.models.registry import build_encoder
+
+ALL_PASSES = ("beauty", "normal", "position", "id")
+COMPARED = [
+    ("Pool", ("beauty",), 8, 8),
+    ("Pool", ("normal", "id", "albedo"), 12, 16),
+    ("Pool", ALL_PASSES, 13, 20),
+    ("Pool", ("depth",), 2, 4),
+    ("Tower", ("beauty", "id"), 9, 4),
+    ("Tower", ("beauty",), 10, 8),
+    ("Tower", ALL_PASSES, 7, 28),
+    ("Pyramid", ("beauty",), 5, 16),
+    ("Pyramid", ("depth", "id"), 6, 32),
+    ("Pyramid", ALL_PASSES, 7, 64),
+]
 
 
-@pytest.mark.parametrize(
-    ("passes", "channels", "dim", "size"),
-    [
-        (("beauty",), 3, 8, 8),
-        (("normal", "id", "albedo"), 7, 12, 16),
-        (("beauty", "normal", "position", "id"), 10, 13, 20),
-    ],
-)
-def test_pool_agrees_with_the_plain_formula(passes, channels, dim, size, deviation):
+def make(kind, passes, dim, size, partitions=3):
+    config = RepresentationConfig(type=kind, observation_passes=passes, representation_dim=dim, render_size=size)
+    return build_encoder(config, 0, 16, partitions)
+
+
+def observed(encoder, views, size):
+    first = encoder.in_conv if isinstance(encoder, Pyramid) else encoder.conv1
+    channels = first.in_channels - 16 * isinstance(encoder, Pyramid)
+    return torch.rand(views, channels, size, size, requires_grad=True), torch.randn(views, 16, requires_grad=True)
+
+
+@pytest.mark.parametrize("views", [1, 5])
+@pytest.mark.parametrize(("kind", "passes", "dim", "size"), COMPARED)
+def test_encoders_agree_with_the_plain_formulas(kind, passes, dim, size, views, deviation):
     import plain_networks
 
-    encoder = Pool(RepresentationConfig(observation_passes=passes, representation_dim=dim), 16, 3)
-    images = torch.randn(5, channels, size, size, requires_grad=True)
-    poses = torch.randn(5, 16, requires_grad=True)
+    plain = {"Pool": plain_networks.pool, "Tower": plain_networks.tower, "Pyramid": plain_networks.pyramid}[kind]
+    encoder = make(kind, passes, dim, size)
+    images, poses = observed(encoder, views, size)
     weights = {name: value.detach().double().requires_grad_() for name, value in encoder.named_parameters()}
     plain_images, plain_poses = (value.detach().double().requires_grad_() for value in (images, poses))
-    direction = torch.randn(5, dim, 1, 1)
 
     result = encoder(images, poses)
-    reference = plain_networks.pool(weights, plain_images, plain_poses)
-    assert result.shape == (5, dim, 1, 1)
+    reference = plain(weights, plain_images, plain_poses)
+    edge = size // 4 if kind == "Tower" else 1
+    assert result.shape == (views, dim, edge, edge)
+    assert reference.std() > 0
     assert deviation(result, reference) < 1e-5
 
+    direction = torch.randn(result.shape)
     (result * direction).sum().backward()
     (reference * direction).sum().backward()
     assert deviation(images.grad, plain_images.grad) < 1e-4
@@ -39,9 +61,9 @@ def test_pool_agrees_with_the_plain_formula(passes, channels, dim, size, deviati
 
 
 @pytest.mark.parametrize(("partitions", "count"), [(3, 2_000_643), (4, 2_000_644)])
-def test_pool_has_the_published_names_and_size(partitions, count):
-    config = RepresentationConfig(observation_passes=("beauty", "normal", "position", "id"), representation_dim=256)
-    encoder = Pool(config, 16, partitions)
+@pytest.mark.parametrize("kind", ["Pool", "Tower"])
+def test_tower_and_pool_have_the_published_names_and_size(kind, partitions, count):
+    encoder = make(kind, ALL_PASSES, 256, 64, partitions)
     assert sum(value.numel() for value in encoder.parameters()) == count
     layers = ("conv1", "skip_conv1", "conv2", "conv3", "skip_conv2", "conv4", "conv5", "conv6")
     names = {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
@@ -49,9 +71,25 @@ def test_pool_has_the_published_names_and_size(partitions, count):
     assert encoder.deltas.tolist() == [1.0] * partitions
 
 
-def test_one_channel_is_too_few_for_pool():
-    with pytest.raises(ConfigError, match="representation_dim: must be at least 2 for a Pool encoder"):
-        Pool(RepresentationConfig(representation_dim=1), 16, 3)
+@pytest.mark.parametrize(("size", "layers"), [(16, 0), (32, 1), (64, 2), (128, 3)])
+def test_pyramid_has_the_layers_that_its_image_size_asks_for(size, layers):
+    encoder = make("Pyramid", ("beauty",), 11, size, partitions=4)
+    shapes = {name: tuple(value.shape) for name, value in encoder.state_dict().items() if name.endswith(".weight")}
+    widths = [32 * 2**index for index in range(layers + 1)]
+    assert shapes == {
+        "in_conv.weight": (32, 3 + 16, 2, 2),
+        **{f"conv_list.{index}.weight": (2 * widths[index], widths[index], 2, 2) for index in range(layers)},
+        "out_conv.weight": (11, widths[-1], 8, 8),
+    }
+    assert encoder.deltas.tolist() == [1.0] * 4
+    assert encoder(*observed(encoder, 2, size)).shape == (2, 11, 1, 1)
+
+
+@pytest.mark.parametrize("kind", ["Pool", "Tower"])
+def test_one_channel_is_too_few_for_tower_and_pool(kind):
+    with pytest.raises(ConfigError, match=rf"\.representation_dim: must be at least 2 for a {kind} encoder \(got 1\)"):
+        make(kind, ("beauty",), 1, 8)
+    assert make("Pyramid", ("beauty",), 1, 16).out_conv.out_channels == 1
 
 
 def test_pool_averages_in_float32_under_autocast(deviation):
@@ -62,3 +100,25 @@ def test_pool_averages_in_float32_under_autocast(deviation):
     assert rounded.dtype == torch.float32
     assert not torch.equal(rounded, rounded.bfloat16().float())  # more than bfloat16 holds
     assert deviation(rounded, encoder(images, poses)) < 2e-2
+
+
+@pytest.mark.parametrize(("kind", "size"), [("Tower", 16), ("Pyramid", 32)])
+def test_tower_and_pyramid_work_under_autocast_and_in_inference_mode(kind, size, deviation):
+    encoder = make(kind, ("beauty", "id"), 16, size)
+    images, poses = observed(encoder, 3, size)
+    exact = encoder(images, poses)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = encoder(images, poses)
+    rounded.float().sum().backward()
+    assert deviation(rounded, exact) < 3e-2
+    assert images.grad.isfinite().all()
+    with torch.inference_mode():
+        assert torch.equal(encoder(images, poses), exact)
+
+
+def test_pool_is_the_average_of_tower():
+    config = RepresentationConfig(representation_dim=6, render_size=12)
+    tower, pool = Tower(config, 16, 3), Pool(config, 16, 3)
+    pool.load_state_dict(tower.state_dict())
+    images, poses = observed(tower, 2, 12)
+    torch.testing.assert_close(pool(images, poses), tower(images, poses).mean((2, 3), keepdim=True))
