@@ -102,22 +102,21 @@ class PackedBatch:
 def arrange(
     stored: StoredBatch,
     order: Sequence[int],
-    scenes: int,
     observation_passes: Sequence[str],
     query_passes: Sequence[str],
     allocate: Callable[[int], Tensor] = torch.empty,
 ) -> PackedBatch:
-    """Return the first `scenes` scenes of `stored` as a batch of the views `order`, the last of which is the query.
+    """Return the scenes of `stored` as a batch of the views `order`, the last of which is the query.
 
     Args:
-        stored: at least that many scenes, with the passes below.
+        stored: B scenes, with the passes below.
         order: indices of views.
-        scenes: B.
         observation_passes: of the observed views.
         query_passes: of the query.
         allocate: makes the block, float32 [elements].
     """
     *observed, query = order
+    scenes = len(stored.poses)
     observations = {name: (scenes, len(observed), *stored.passes[name].shape[2:]) for name in observation_passes}
     queries = {name: (scenes, *stored.passes[name].shape[2:]) for name in query_passes}
     packed = PackedBatch(torch.empty(0), observations, queries, scenes, len(observed), stored.factor, stored.name)
@@ -126,11 +125,11 @@ def arrange(
     for name, target in batch.observations.items():
         # View by view: indexing with a list would copy the half floats before it converts them.
         for position, view in enumerate(observed):
-            target.numpy()[:, position] = stored.passes[name][:scenes, view]
+            target.numpy()[:, position] = stored.passes[name][:, view]
     for name, target in batch.queries.items():
-        target.numpy()[:] = stored.passes[name][:scenes, query]
-    batch.observation_poses.numpy()[:] = stored.poses[:scenes, observed]
-    batch.query_poses.numpy()[:] = stored.poses[:scenes, query]
+        target.numpy()[:] = stored.passes[name][:, query]
+    batch.observation_poses.numpy()[:] = stored.poses[:, observed]
+    batch.query_poses.numpy()[:] = stored.poses[:, query]
     return packed
 
 

@@ -10,7 +10,7 @@ from torch.utils.data import get_worker_info
 
 from cnsr.config import Config
 from cnsr.datasets.rendered import stored_batch, view_seed
-from cnsr.datasets.source import Needs, Split
+from cnsr.datasets.source import ALL, Needs, Share, Split
 from cnsr.datasets.stored import StoredBatch, cleaned, to_half
 from cnsr.rendering import PathTracer
 from cnsr.scenes.datasets import randomizer
@@ -29,12 +29,14 @@ class LiveSource:
         config: names the dataset, the passes, sizes and numbers of scenes, views and samples.
         split: of the dataset.
         seed: of the scenes, at least 0.
+        share: which scenes of each batch to render; it changes nothing about them.
 
     Raises:
         ConfigError: this version cannot draw scenes of that dataset.
     """
 
-    def __init__(self, config: Config, split: Split, seed: int) -> None:
+    def __init__(self, config: Config, split: Split, seed: int, share: Share = ALL) -> None:
+        self.share = share
         self._config = config
         self._split: Split = split
         self._seed = seed
@@ -42,14 +44,14 @@ class LiveSource:
         self._tracer: PathTracer | None = None
 
     @classmethod
-    def open(cls, config: Config, split: Split, seed: int) -> LiveSource:
+    def open(cls, config: Config, split: Split, seed: int, share: Share = ALL) -> LiveSource:
         """Return the source, after a look whether this machine can render.
 
         Raises:
             ConfigError: this version cannot draw scenes of the dataset.
             RenderError: the renderer is not built.
         """
-        source = cls(config, split, seed)
+        source = cls(config, split, seed, share)
         PathTracer(threads=1)
         return source
 
@@ -66,37 +68,38 @@ class LiveSource:
     def read(self, index: int) -> StoredBatch:
         """Draw and render batch `index`; half floats, as if it came from a file."""
         config, training = self._config, self._split == "train"
-        scenes = Needs.of(config, self._split).scenes
+        scenes = self.share.of(Needs.of(config, self._split).scenes)
         drawn = draw_batch(
             self._randomizer,
             self._seed,
             self._split,
             index,
-            scenes,
+            scenes.stop,
             config.views_per_scene,
             partitioned=training and config.latent_separation,
         )
         name = f"batch{index:09d}"
-        places = itertools.product(range(scenes), range(config.views_per_scene))
+        places = itertools.product(scenes, range(config.views_per_scene))
         seeds = [view_seed(drawn.scenes[scene].seeds[view], name, scene, view) for scene, view in places]
         if self._tracer is None:
-            self._tracer = PathTracer(threads=_threads())
+            self._tracer = PathTracer(threads=_threads(self.share.neighbors))
         views = self._tracer.render_views(
-            [view for scene in drawn.scenes for view in scene.scenes],
+            [view for scene in scenes for view in drawn.scenes[scene].scenes],
             size=config.render_size,
             samples=config.samples_per_pixel,
             seeds=seeds,
             buffers=config.passes,
         )
         factor = None if drawn.factor is None else int(drawn.factor)
-        batch = stored_batch(views, scenes, factor, f"{config.dataset}/{self._split}/{name}")
+        batch = stored_batch(views, len(scenes), factor, f"{config.dataset}/{self._split}/{name}")
         return cleaned(replace(batch, passes={key: to_half(pixels) for key, pixels in batch.passes.items()}))
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_tracer": None}  # every process has its own
 
 
-def _threads() -> int:
-    """Return the fair share of the machine's CPUs for one of the processes that render."""
+def _threads(trainers: int) -> int:
+    """Return the fair share of the CPUs for one of the processes that render for so many that train; 0 is all."""
     worker = get_worker_info()
-    return 0 if worker is None else max(1, len(os.sched_getaffinity(0)) // worker.num_workers)
+    renderers = trainers * (worker.num_workers if worker is not None else 1)
+    return 0 if renderers == 1 else max(1, len(os.sched_getaffinity(0)) // renderers)

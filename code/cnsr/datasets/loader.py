@@ -50,7 +50,6 @@ class _Reader(Dataset[_Delivery]):
         self._source = source
         self._seed = seed
         self._training = split == "train"
-        self._scenes = Needs.of(config, split).scenes
         self._views = config.views_per_scene
         self._random_num_views = config.random_num_views
         self._passes = (config.observation_passes, config.query_passes)
@@ -82,7 +81,7 @@ class _Reader(Dataset[_Delivery]):
 
     def _arranged(self, stored: StoredBatch, order: Sequence[int]) -> PackedBatch:
         allocate = torch.empty if get_worker_info() is None else _shared_block
-        return arrange(stored, order, self._scenes, *self._passes, allocate)
+        return arrange(stored, order, *self._passes, allocate)
 
 
 class BatchStream(Iterator[Batch]):
@@ -182,7 +181,7 @@ def train_loader(
     """
     source = source or open_source(config, "train", seed)
     reader = _Reader(source, config, "train", seed)
-    processes = _affordable(config.workers if workers is None else workers, config, "train", source.size)
+    processes = _affordable(config.workers if workers is None else workers, config, "train", source)
     return BatchStream(reader, _From(start_iteration), None, processes, pin_memory)
 
 
@@ -212,7 +211,7 @@ def test_loader(
     source = source or open_source(config, "test", seed)
     length = min(count for count in (source.count, limit) if count is not None)
     reader = _Reader(source, config, "test", seed)
-    processes = _affordable(workers, config, "test", source.size)
+    processes = _affordable(workers, config, "test", source)
     return BatchStream(reader, range(length), length, processes, pin_memory)
 
 
@@ -258,7 +257,7 @@ def _prepare_worker(_: int) -> None:
     depend_on_parent()
 
 
-def _affordable(workers: int, config: Config, split: Split, size: int) -> int:
+def _affordable(workers: int, config: Config, split: Split, source: Source) -> int:
     """Return how many of `workers` can work at once in the shared memory that batches pass through.
 
     Containers often have 64 MiB of it, and running out of it kills a process without a word.
@@ -266,9 +265,10 @@ def _affordable(workers: int, config: Config, split: Split, size: int) -> int:
     if not workers or not _SHARED_MEMORY.is_dir():
         return workers
     observed = (config.views_per_scene - 1) * channel_count(config.observation_passes)
-    floats = (observed + channel_count(config.query_passes)) * size**2
-    need = 4 * floats * Needs.of(config, split).scenes * (PREFETCH + 1)
-    fitting = shutil.disk_usage(_SHARED_MEMORY).free // need
+    floats = (observed + channel_count(config.query_passes)) * source.size**2
+    scenes = len(source.share.of(Needs.of(config, split).scenes))
+    need = 4 * floats * scenes * (PREFETCH + 1)
+    fitting = shutil.disk_usage(_SHARED_MEMORY).free // (need * source.share.neighbors)
     if fitting < workers:
         warnings.warn(
             f"only {fitting} of {workers} reading processes fit in the shared memory of this machine "

@@ -21,8 +21,36 @@ from cnsr.errors import DatasetError
 Split = Literal["train", "test"]
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which scenes of every training batch this process takes, where several processes train together.
+
+    Attributes:
+        number: of this process, from 0.
+        count: how many processes share a batch; each takes equally many scenes, in the order of their numbers.
+        neighbors: how many of them work on this machine, and share its processors and memory.
+    """
+
+    number: int = 0
+    count: int = 1
+    neighbors: int = 1
+
+    def of(self, scenes: int) -> range:
+        """Return which of so many scenes they are."""
+        own = scenes // self.count
+        return range(self.number * own, (self.number + 1) * own)
+
+
+ALL = Share()
+"""The whole batch, by one process."""
+
+
 class Source(Protocol):
     """Something that batches can be read from, by index."""
+
+    @property
+    def share(self) -> Share:
+        """Which scenes of each batch are read."""
 
     @property
     def size(self) -> int:
@@ -33,7 +61,11 @@ class Source(Protocol):
         """How many batches there are; ``None`` where they never end."""
 
     def read(self, index: int) -> StoredBatch:
-        """Return batch `index`, finite and ready to use. Raises ``DatasetError`` where its file is unusable."""
+        """Return the scenes of batch `index`, finite and ready to use.
+
+        Raises:
+            DatasetError: its file is unusable.
+        """
 
 
 @dataclass(frozen=True)
@@ -107,10 +139,14 @@ class FolderSource:
     Attributes:
         files: all of them, usable or not.
         size: pixels along an edge of the images.
+        share: which scenes of each batch are returned.
     """
 
-    def __init__(self, files: Sequence[Path], needs: Needs, split: Split, size: int, cache: DecodeCache) -> None:
+    def __init__(
+        self, files: Sequence[Path], needs: Needs, split: Split, size: int, cache: DecodeCache, share: Share
+    ) -> None:
         self.files = tuple(files)
+        self.share = share
         self._needs = needs
         self._split: Split = split
         self.size = size
@@ -122,7 +158,7 @@ class FolderSource:
         return len(self.files)
 
     def read(self, index: int) -> StoredBatch:
-        """Return the batch of file `index`.
+        """Return the batch of file `index`: as many scenes as the config needs, of which this process has its share.
 
         Raises:
             DatasetError: the file is damaged, or differs from the first one in a way that matters.
@@ -138,11 +174,12 @@ class FolderSource:
         if complaint is not None:
             raise DatasetError(f"{path}: {complaint}")
         note = self._cache.store(path, batch) if cached is None else None
+        own = batch.only(self.share.of(self._needs.scenes))
         # The note is not kept with the batch in the cache: it concerns this run only.
-        return replace(batch, notes=(*batch.notes, note)) if note else batch
+        return replace(own, notes=(*batch.notes, note)) if note else own
 
 
-def open_folder(folder: Path, needs: Needs, split: Split) -> FolderSource:
+def open_folder(folder: Path, needs: Needs, split: Split, share: Share = ALL) -> FolderSource:
     """Open a folder of EXR or NPZ files, whichever lie in it.
 
     Raises:
@@ -161,7 +198,7 @@ def open_folder(folder: Path, needs: Needs, split: Split) -> FolderSource:
             raise DatasetError(f"{folder} ({split}_data_dir) {complaint}")
         cache = DecodeCache(cache_folder(folder), needs.passes)
         cache.drop_stale(files)
-        return FolderSource(files, needs, split, contents.size, cache)
+        return FolderSource(files, needs, split, contents.size, cache, share)
     raise DatasetError(f"{folder} ({split}_data_dir): none of its {len(files)} files can be used; {damaged[0]}")
 
 
@@ -184,13 +221,14 @@ def _data_files(folder: Path, split: Split) -> list[Path]:
     return found
 
 
-def open_source(config: Config, split: Split, seed: int = 0) -> Source:
+def open_source(config: Config, split: Split, seed: int = 0, share: Share = ALL) -> Source:
     """Return the data of `split` that `config` asks for.
 
     Args:
         config: `cached_dataset` chooses between its data folder and rendering while training.
         split: which data folder.
         seed: of the scenes that are rendered while training; folders do not depend on it.
+        share: which scenes of each batch to read.
 
     Raises:
         DatasetError: the folder is missing, or does not hold what the config needs.
@@ -198,7 +236,7 @@ def open_source(config: Config, split: Split, seed: int = 0) -> Source:
     """
     if config.cached_dataset:
         folder = config.train_data_dir if split == "train" else config.test_data_dir
-        return open_folder(folder, Needs.of(config, split), split)
+        return open_folder(folder, Needs.of(config, split), split, share)
     from cnsr.datasets.live import LiveSource  # only here is the renderer needed
 
-    return LiveSource.open(config, split, seed)
+    return LiveSource.open(config, split, seed, share)

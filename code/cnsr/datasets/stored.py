@@ -61,6 +61,12 @@ class StoredBatch:
         size = next(iter(self.passes.values())).shape[-1] if self.passes else 0
         return Contents(in_table_order(self.passes), size, scenes, views, self.factor)
 
+    def only(self, scenes: range) -> StoredBatch:
+        """Return the batch of these scenes alone; nothing is copied."""
+        chosen = slice(scenes.start, scenes.stop)
+        passes = {name: pixels[chosen] for name, pixels in self.passes.items()}
+        return replace(self, passes=passes, poses=self.poses[chosen])
+
 
 def in_table_order(names: Any) -> tuple[str, ...]:
     """Return those of `names` that are buffers, in the order of the buffer table."""

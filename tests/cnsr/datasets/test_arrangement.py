@@ -84,16 +84,17 @@ def test_a_batch_holds_the_chosen_views(
 ) -> None:
     stored = build_batch(seed)
     chosen = order[:length]
-    batch = arrange(stored, chosen, scenes, ("beauty", "normal"), ("depth", "beauty")).unpacked()
+    own = stored.only(range(3 - scenes, 3))
+    batch = arrange(own, chosen, ("beauty", "normal"), ("depth", "beauty")).unpacked()
     assert list(batch.observations) == ["beauty", "normal"]
     assert list(batch.queries) == ["depth", "beauty"]
     for name, pixels in batch.observations.items():
         assert pixels.dtype == torch.float32
-        expected = stored.passes[name][:scenes][:, chosen[:-1]].astype(np.float32)
+        expected = stored.passes[name][-scenes:][:, chosen[:-1]].astype(np.float32)
         np.testing.assert_array_equal(pixels.numpy(), expected)
     for name, pixels in batch.queries.items():
-        np.testing.assert_array_equal(pixels.numpy(), stored.passes[name][:scenes, chosen[-1]].astype(np.float32))
-    np.testing.assert_array_equal(batch.observation_poses.numpy(), stored.poses[:scenes][:, chosen[:-1]])
-    np.testing.assert_array_equal(batch.query_poses.numpy(), stored.poses[:scenes, chosen[-1]])
+        np.testing.assert_array_equal(pixels.numpy(), stored.passes[name][-scenes:, chosen[-1]].astype(np.float32))
+    np.testing.assert_array_equal(batch.observation_poses.numpy(), stored.poses[-scenes:][:, chosen[:-1]])
+    np.testing.assert_array_equal(batch.query_poses.numpy(), stored.poses[-scenes:, chosen[-1]])
     assert (batch.factor, batch.name) == (stored.factor, stored.name)
     assert (batch.scene_count, batch.view_count) == (scenes, length - 1)

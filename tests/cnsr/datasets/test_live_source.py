@@ -15,7 +15,7 @@ from cnsr.datasets.generation import generate
 from cnsr.datasets.live import LiveSource
 from cnsr.datasets.manifest import RenderSettings
 from cnsr.datasets.progress import ViewProgress
-from cnsr.datasets.source import Split, open_source
+from cnsr.datasets.source import Share, Split, open_source
 from cnsr.errors import ConfigError
 from cnsr.rendering import PathTracer
 from cnsr.scenes.tree import write_tree
@@ -59,6 +59,18 @@ def test_batches_depend_on_seed_and_index_only(tmp_path: Path, build_config: Bui
     assert len({tuple(batch.query_poses.flatten().tolist()) for batch in unbroken}) == 6
     (different,) = itertools.islice(loader.train_loader(config, 4), 1)
     assert not torch.equal(different.query_poses, unbroken[0].query_poses)
+
+
+def test_processes_that_share_a_batch_render_what_one_would(tmp_path: Path, build_config: BuildConfig) -> None:
+    config = build_config(tmp_path, cached_dataset=False, views_per_scene=2, batch_size=4, latent_separation=True)
+    whole = open_source(config, "train", 5).read(3)
+    for number in range(2):
+        part = open_source(config, "train", 5, Share(number, 2, neighbors=2)).read(3)
+        own = slice(2 * number, 2 * number + 2)
+        assert (part.factor, part.name) == (whole.factor, whole.name)
+        np.testing.assert_array_equal(part.poses, whole.poses[own])
+        for name, pixels in part.passes.items():
+            np.testing.assert_array_equal(pixels, whole.passes[name][own])
 
 
 def test_test_batches_end(tmp_path: Path, build_config: BuildConfig, monkeypatch: pytest.MonkeyPatch) -> None:

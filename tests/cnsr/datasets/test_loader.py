@@ -17,6 +17,7 @@ import torch
 from cnsr.config import Config
 from cnsr.datasets import loader
 from cnsr.datasets.batch import Batch
+from cnsr.datasets.source import Share
 from cnsr.datasets.stored import StoredBatch
 from cnsr.errors import DatasetError
 
@@ -89,6 +90,26 @@ def test_the_stream_does_not_depend_on_processes_or_interruptions(
             _assert_equal(unbroken[start:], _take(loader.train_loader(config, 7, start), 17 - start))
         other = _take(loader.train_loader(config, 8), 17)
     assert [batch.name for batch in other] != [batch.name for batch in unbroken]
+
+
+def test_processes_that_share_a_batch_get_the_scenes_of_one(
+    tmp_path: Path, write_folder: Write, build_config: BuildConfig
+) -> None:
+    folder = write_folder(5, scenes=7)
+    damaged = folder / "batch000000003.exr"
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    config = build_config(tmp_path, batch_size=6, random_num_views=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole = _take(loader.train_loader(config, 7), 9)
+        for number in range(3):
+            source = loader.open_source(config, "train", share=Share(number, 3))
+            parts = _take(loader.train_loader(config, 7, source=source), 9)
+            for one, part in zip(whole, parts, strict=True):
+                assert (one.name, one.factor, one.view_count) == (part.name, part.factor, part.view_count)
+                tensors = _tensors(part)
+                for name, tensor in _tensors(one).items():
+                    assert torch.equal(tensor[2 * number : 2 * number + 2], tensors[name])
 
 
 def test_the_cache_changes_nothing_but_time(tmp_path: Path, write_folder: Write, build_config: BuildConfig) -> None:
@@ -209,6 +230,20 @@ def test_fewer_processes_read_where_shared_memory_is_scarce(
         stream = loader.train_loader(config, 0, workers=4)
     assert stream.workers == 0
     next(stream)
+
+
+def test_processes_of_one_machine_share_its_shared_memory(
+    tmp_path: Path, write_folder: Write, build_config: BuildConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(2)
+    config = build_config(tmp_path)
+    whole = 2 * (3 * 6 + 7) * 8 * 8 * 4 * (loader.PREFETCH + 1)  # bytes of a worker that reads whole batches
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 0, whole if "shm" in str(path) else 1 << 40))
+    for count, neighbors, fitting in ((1, 1, 1), (2, 1, 2), (2, 2, 1)):
+        source = loader.open_source(config, "train", share=Share(0, count, neighbors))
+        with pytest.warns(UserWarning, match=f"only {fitting} of 4 reading processes fit"):
+            loader.train_loader(config, 0, workers=4, source=source).close()
 
 
 def test_data_that_is_not_there_is_an_error_before_any_process_starts(

@@ -41,9 +41,8 @@ def test_a_folder_is_opened_by_what_lies_in_it(
             assert batch.name == str(tmp_path / split / f"batch{index:09d}.{ending}")
             assert list(batch.passes) == ["beauty", "normal", "depth"]  # what the config needs
             for name, pixels in batch.passes.items():
-                np.testing.assert_array_equal(
-                    pixels, build_batch(index, ("beauty", "normal", "depth", "ao")).passes[name]
-                )
+                stored = build_batch(index, ("beauty", "normal", "depth", "ao")).passes[name]
+                np.testing.assert_array_equal(pixels, stored[:2])  # of three scenes, as many as the config needs
     assert len(list((tmp_path / split / ".cache").glob("*.views"))) == 3
 
 
@@ -164,7 +163,7 @@ def test_a_file_that_changes_is_read_anew(
     os.utime(path, (1, 1))
     source = open_source(build_config(tmp_path), "train")
     assert list((folder / ".cache").glob("*.views")) == []  # the old entry is gone
-    np.testing.assert_array_equal(source.read(0).passes["beauty"], build_batch(77).passes["beauty"])
+    np.testing.assert_array_equal(source.read(0).passes["beauty"], build_batch(77).passes["beauty"][:2])
 
 
 def test_values_are_cleaned_and_the_note_survives_in_the_cache(
@@ -190,4 +189,4 @@ def test_without_room_for_a_cache_data_is_still_read(
     (tmp_path / "home").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     batch = open_source(build_config(tmp_path), "train").read(0)
-    np.testing.assert_array_equal(batch.passes["beauty"], build_batch(0).passes["beauty"])
+    np.testing.assert_array_equal(batch.passes["beauty"], build_batch(0).passes["beauty"][:2])
