@@ -12,6 +12,7 @@ from cnsr.config import PixelCNNConfig, PixelCNNSettings
 from cnsr.models.generator import Generator, Given, Place, Step
 from cnsr.models.losses import ImageLoss, LossScales
 from cnsr.models.pixel_layers import PixelLayers
+from cnsr.models.shared_batch import mean_over_scenes
 
 SCALES = LossScales(l1=2.0, nll=0.2, nll_iterations=200_000)
 
@@ -57,7 +58,8 @@ class PixelGenerator(Generator):
         """
         if self.settings.initial_output == "log_mean":
             with torch.no_grad():
-                cast("Tensor", self.final.bias).copy_(self.criterion.expected_output(target).mean(dim=(0, 2, 3)))
+                expected = mean_over_scenes(self.criterion.expected_output(target))  # [1, C, S, S]
+                cast("Tensor", self.final.bias).copy_(expected.mean(dim=(0, 2, 3)))
 
     def forward(self, given: Given) -> Tensor:
         """Return the output Y [B, C, H, W] in float32, in log space if a loss is logarithmic."""
