@@ -15,7 +15,6 @@ growth of the process's resident size (VmHWM) in its first step, above libraries
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -166,10 +165,9 @@ def build_step(config_name: str, scenes: int, threads: int, ours: bool) -> Calla
     make_moments(optimizer)
 
     def noise() -> Iterator[torch.Tensor]:
-        generators = [part for part in config.model.generators if part.type == "GQN"]
-        for part in generators:
-            size = part.render_size // part.settings.downscaling
-            while True:
+        for part in config.model.generators:
+            size = part.render_size // getattr(part.settings, "downscaling", 1)
+            for _ in range(getattr(part.settings, "core_count", 0)):
                 yield torch.randn(scenes, part.settings.latent_dim, size, size)
 
     def step() -> float:

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def write_config(tmp_path):
 @pytest.mark.parametrize("keys", [{}, {"empty_partition": True}, {"latent_separation": False}])
 def test_both_sides_compute_the_same(keys, benchmark, write_config):
     config = write_config(**keys)
-    ours, plain = (benchmark.build_steps(config, 3, 0)[side] for side in benchmark.SIDES)
+    ours, plain = (benchmark.build_step(config, 3, 0, own) for own in (True, False))
     # three steps of Adam from the same start: the gradients agree too
     for _ in range(3):
         assert ours() == pytest.approx(plain(), rel=1e-4)
@@ -49,22 +50,27 @@ def test_arithmetic_is_that_of_the_products(benchmark, write_config):
     # per pixel: the layers forward and backward twice (for weights and for inputs), and one row for the bias; the
     # buffers need no gradient
     generator = 2 * pixels * (2 * hidden * (buffers + 1) * (layers + 1) + 3 * layers * hidden**2 + 3 * hidden * 3)
-    views, dim, pose = 2 * 3, 8, 16
+    views, dim = 2 * 3, 8
     per_view = {
         "conv1": 64 * dim * 10 * 4,
         "skip_conv1": 16 * dim * dim * 4,
         "conv2": 64 * dim // 2 * dim * 9,
         "conv3": 16 * dim // 2 * dim * 4,
-        "skip_conv2": 16 * (dim + pose) * dim * 9,
-        "conv4": 16 * (dim + pose) * dim // 2 * 9,
+        "skip_conv2": 16 * dim * dim * 9,
+        "conv4": 16 * dim * dim // 2 * 9,
         "conv5": 16 * dim // 2 * dim * 9,
         "conv6": 16 * dim * dim,
     }
     encoder = 2 * views * (3 * sum(per_view.values()) - per_view["conv1"])
-    # the rest: products once a scene (pose, representation) and the windows of SSIM
+    # the rest: products once a scene or view (pose, representation) and the windows of SSIM
     assert generator + encoder < found < 1.35 * (generator + encoder)
 
 
-def test_other_networks_are_refused(benchmark):
-    with pytest.raises(SystemExit, match="the plain side knows one Pool encoder and one PixelCNN only"):
-        benchmark.build_steps("room_beauty_unet.json", 1, 0)
+def test_one_call_prints_times_rates_and_memory(write_config, tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "training.py", write_config(), "--batch", "2", "--repeats", "1"]
+    done = subprocess.run([*command, "--json", tmp_path / "f.json"], capture_output=True, text=True, check=True)
+    for title in ("training step", "arithmetic of our step", "peak memory of a step"):
+        assert title in done.stdout
+    figures = json.loads((tmp_path / "f.json").read_text())["figures"]["small"]
+    assert set(figures["seconds"]) == set(figures["peak_bytes"]) == {"ours", "plain", "plain, memory kept"}
+    assert all(value > 0 for value in figures["peak_bytes"].values())
