@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import pickletools
 import platform
-import re
 import warnings
 import zipfile
 import zlib
@@ -22,10 +21,20 @@ import torch
 from torch import Tensor, nn
 
 from cnsr import __version__
+from cnsr.config import Config
 from cnsr.errors import CheckpointError
 from cnsr.files import atomic_path
+from cnsr.models.model import SceneModel
+from cnsr.training.misfits import differing_settings, misfits
+from cnsr.training.published import weights_of, without_copies
 
-_WRAPPED = re.compile(r"^(representation\.representations|generator\.generators)\.(\d+)\.module\.")
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # start of the files of PyTorch before 1.6
+# What `torch.load` takes for data; it decides itself, and this only lets the message name what it refuses.
+_DATA = (
+    *("torch ", "torch._utils ", "torch._tensor ", "torch.storage ", "torch.serialization ", "torch.nn.parameter "),
+    *("torch.cuda ", "torch.sparse ", "torch.cuda.sparse ", "collections OrderedDict", "collections Counter"),
+    *("_codecs encode", "__builtin__ set", "builtins set", "__builtin__ bytearray", "builtins bytearray"),
+)
 
 
 class DamagedCheckpointError(CheckpointError):
@@ -90,8 +99,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         DamagedCheckpointError: the file is cut off or was changed.
         CheckpointError: there is none, it is no checkpoint, or it holds code.
     """
+    legacy = False
     try:
         with path.open("rb") as file:
+            legacy = file.read(len(_LEGACY)) == _LEGACY
             _inspect(path, file)
             file.seek(0)
             with warnings.catch_warnings():
@@ -107,6 +118,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise
     # torch.load answers foreign bytes with whatever its parser stumbled on, a KeyError as soon as an OSError.
     except Exception as error:
+        if legacy:
+            raise DamagedCheckpointError(f"{path}: is cut off or damaged; use an older checkpoint") from error
         raise CheckpointError(f"{path}: is no checkpoint (not a file of torch.save with plain values)") from error
     return _interpret(path, content)
 
@@ -124,18 +137,32 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, source: Path | str, a
     Raises:
         CheckpointError: layers are missing, left over, or of another shape; the first ones are named.
     """
-    faults = _misfits(checkpoint.model_state, model.state_dict())
+    config = model.representation.config if isinstance(model, SceneModel) else None
+    weights = _own_weights(checkpoint, config, source)
+    faults = misfits(weights, model.state_dict())
+    if faults and config is not None and (settings := differing_settings(weights, config)) is not None:
+        raise CheckpointError(f"{source}: does not fit the config: {faults[0]}: {settings}")
     averages = checkpoint.ema_state if averaged else None
     if averages is not None and not faults:
-        faults = _misfits(averages, dict(model.named_parameters()))
+        faults = misfits(averages, dict(model.named_parameters()))
     if faults:
         more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise CheckpointError(f"{source}: does not fit the config: {'; '.join(faults[:3])}{more}")
-    model.load_state_dict(checkpoint.model_state)
+    model.load_state_dict(weights)
     if averages is not None:
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter.copy_(averages[name])
+
+
+def _own_weights(checkpoint: Checkpoint, config: Config | None, source: Path | str) -> dict[str, Tensor]:
+    """Return the weights without those that a published file holds twice."""
+    if config is None:
+        return checkpoint.model_state
+    try:
+        return without_copies(checkpoint.model_state, config)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {error}") from error
 
 
 def _save(content: dict[str, Any], file: IO[bytes]) -> None:
@@ -158,6 +185,7 @@ def _neighbors(path: Path) -> str:
 
 def _inspect(path: Path, file: IO[bytes]) -> None:
     """Refuse files that are cut off, changed, or hold code, before torch looks at them."""
+    file.seek(0)
     start = file.read(4)
     if not start:
         raise DamagedCheckpointError(f"{path}: is empty")
@@ -179,9 +207,8 @@ def _inspect(path: Path, file: IO[bytes]) -> None:
 
 def _refuse_code(path: Path, program: bytes) -> None:
     """Refuse a pickle that asks for anything which `torch.load` would not allow, naming it."""
-    allowed = ("torch ", "torch.", "collections OrderedDict", "_codecs encode", "__builtin__ set", "builtins set")
     for name in _imported(program):
-        if not name.startswith(allowed):
+        if not name.startswith(_DATA):
             raise CheckpointError(f"{path}: refused, since it would run code ({name.replace(' ', '.')})")
 
 
@@ -208,50 +235,33 @@ def _interpret(path: Path, content: object) -> Checkpoint:
     """Check the entries and bring those of published files to our names."""
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path}: is no checkpoint (it holds a {type(content).__name__}, not a dict)")
-    if "model_state" in content:
-        weights = content["model_state"]
-    elif "representation_state" in content and "generator_state" in content:
-        weights = _joined(content["representation_state"], content["generator_state"])
-    else:
-        weights = None
-    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise CheckpointError(f"{path}: is no checkpoint (there is no model_state with weights in it)")
-    iteration = content.get("iteration")
-    if not isinstance(iteration, int) or iteration < 0:
-        raise CheckpointError(f"{path}: is no checkpoint (iteration is {iteration!r}, not a count)")
-    rest = {
-        entry.name: content.get(entry.name)
-        for entry in fields(Checkpoint)
-        if entry.name not in _REQUIRED | {"versions"}
-    }
+    try:
+        weights = weights_of(content)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: is no checkpoint ({error})") from error
+    iteration = _count(content.get("iteration"))
+    if iteration is None:
+        raise CheckpointError(f"{path}: is no checkpoint (iteration is {content.get('iteration')!r}, not a count)")
+    versions = content.get("versions")
+    if not isinstance(versions, Mapping) or "cnsr" not in versions:
+        # Another program's entries may be called like ours and mean something else.
+        moments = content.get("optimizer_state")
+        return Checkpoint(iteration, weights, moments if isinstance(moments, dict) else None, versions={})
+    rest = {entry.name: content.get(entry.name) for entry in fields(Checkpoint) if entry.name not in _CHECKED}
     for name, value in rest.items():
         wanted = int if name == "seed" else dict
         if value is not None and not isinstance(value, wanted):
             raise CheckpointError(f"{path}: is no checkpoint ({name} is a {type(value).__name__})")
-    state = {_WRAPPED.sub(r"\1.\2.", name): value for name, value in weights.items()}
-    versions = content.get("versions")
-    return Checkpoint(iteration, state, **rest, versions=dict(versions) if isinstance(versions, Mapping) else {})
+    return Checkpoint(iteration, weights, **rest, versions=dict(versions))
 
 
-_REQUIRED = {"iteration", "model_state"}
+_CHECKED = {"iteration", "model_state", "versions"}
 
 
-def _joined(representation: object, generator: object) -> dict[str, Any] | None:
-    if not isinstance(representation, Mapping) or not isinstance(generator, Mapping):
-        return None
-    return {
-        **{f"representation.{name}": value for name, value in representation.items()},
-        **{f"generator.{name}": value for name, value in generator.items()},
-    }
-
-
-def _misfits(saved: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
-    """Return what keeps the weights `saved` from fitting a model with the weights `wanted`, layer by layer."""
-    faults = []
-    for name, tensor in wanted.items():
-        if name not in saved:
-            faults.append(f"{name} is not in the checkpoint")
-        elif saved[name].shape != tensor.shape:
-            faults.append(f"{name} is {list(saved[name].shape)} (checkpoint) vs {list(tensor.shape)} (config)")
-    faults += [f"{name} is not in the config's networks" for name in saved if name not in wanted]
-    return faults
+def _count(value: object) -> int | None:
+    """Return the count that `value` is; some programs count in tensors, or in floats."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -14,6 +14,7 @@ from cnsr.config import Config
 from cnsr.datasets.batch import Batch
 from cnsr.errors import CheckpointError, StorageError, TrainingError
 from cnsr.models.model import SceneModel
+from cnsr.training.adam_state import moments_to_go_on_with, optimizer_state
 from cnsr.training.averaging import WeightAverage
 from cnsr.training.checkpoints import Checkpoint, checkpoint_path, load_weights, save_checkpoint
 from cnsr.training.evaluation import evaluate
@@ -82,7 +83,7 @@ class Trainer:
         load_weights(self.model, checkpoint, source)
         self.iteration = checkpoint.iteration
         try:
-            self._restore_rest(checkpoint)
+            self._restore_rest(checkpoint, source)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError(
                 f"{source}: its weights fit, but not the state of training beside them ({type(error).__name__}: "
@@ -90,10 +91,9 @@ class Trainer:
                 "moments of Adam"
             ) from error
 
-    def _restore_rest(self, checkpoint: Checkpoint) -> None:
+    def _restore_rest(self, checkpoint: Checkpoint, source: Path | str) -> None:
         """Take over everything but weights and iteration."""
-        if checkpoint.optimizer_state is not None:
-            self._restore_optimizer(checkpoint.optimizer_state)
+        self._restore_optimizer(checkpoint, source)
         if self._average is not None:
             self._average.restore(checkpoint.ema_state or dict(self.model.named_parameters()))
         if checkpoint.pending is not None:
@@ -232,14 +232,9 @@ class Trainer:
                 "a smaller learning_rate may help"
             )
 
-    def _restore_optimizer(self, state: dict[str, object]) -> None:
+    def _restore_optimizer(self, checkpoint: Checkpoint, source: Path | str) -> None:
         """Take over the moments of Adam, but not its options: those are the config's and this device's."""
-        options = [
-            {name: value for name, value in group.items() if name != "params"}
-            for group in self._optimizer.state_dict()["param_groups"]
-        ]
-        groups = state["param_groups"]
-        if not isinstance(groups, list):
-            raise TypeError("param_groups is no list")
-        merged = [{**group, **own} for group, own in zip(groups, options, strict=True)]
-        self._optimizer.load_state_dict({**state, "param_groups": merged})
+        moments = moments_to_go_on_with(checkpoint, self.model, source)
+        (options,) = self._optimizer.state_dict()["param_groups"]
+        names = [name for name, _ in self.model.named_parameters()]
+        self._optimizer.load_state_dict(optimizer_state(moments, names, options))

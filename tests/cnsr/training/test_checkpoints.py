@@ -131,11 +131,13 @@ def test_other_files_are_no_checkpoints(tmp_path, content, message):
         (torch.ones(2), r"it holds a Tensor, not a dict"),
         ({"iteration": 1}, r"there is no model_state"),
         ({"iteration": 1, "model_state": {"a": 1}}, r"there is no model_state with weights"),
-        ({"iteration": 1, "representation_state": 3, "generator_state": {}}, r"there is no model_state"),
+        ({"iteration": 1, "representation_state": 3, "generator_state": {}}, r"there is no representation_state with"),
+        ({"iteration": 1, "generator_state": {}}, r"there is a generator_state, but no representation_state"),
         ({"iteration": -1, "model_state": {}}, r"iteration is -1, not a count"),
         ({"model_state": {}}, r"iteration is None, not a count"),
-        ({"iteration": 1, "model_state": {}, "seed": "x"}, r"seed is a str"),
-        ({"iteration": 1, "model_state": {}, "config": [1]}, r"config is a list"),
+        ({"iteration": True, "model_state": {}}, r"iteration is True, not a count"),
+        ({"iteration": 1, "model_state": {}, "seed": "x", "versions": {"cnsr": "1"}}, r"seed is a str"),
+        ({"iteration": 1, "model_state": {}, "config": [1], "versions": {"cnsr": "1"}}, r"config is a list"),
     ],
 )
 def test_a_torch_file_of_something_else_is_no_checkpoint(tmp_path, content, message):
