@@ -165,6 +165,41 @@ def test_two_wrong_values_are_reported_at_once():
             {"type": "Copy"},
             "model.generators[0].settings.index: expected an earlier generator that is no Copy, found 0",
         ),
+        (
+            ("model", "representations", 0),
+            {"type": "Pyramid", "render_size": 48},
+            "model.representations[0].render_size: expected a power of two from 16 on for Pyramid, found 48",
+        ),
+        (
+            ("model", "representations", 0),
+            {"type": "Pyramid", "render_size": 8},
+            "model.representations[0].render_size: expected a power of two from 16 on for Pyramid, found 8",
+        ),
+        (
+            ("model", "representations", 0),
+            {"representation_dim": 1},
+            "model.representations[0].representation_dim: expected 2 channels or more for Tower, found 1",
+        ),
+        (
+            ("model", "generators", 0, "output_passes"),
+            ["beauty", "normal"],
+            "model.generators[0].output_passes: log(1 + y) needs values >= 0, and those of 'normal' are not",
+        ),
+        (
+            ("model", "generators", 0),
+            {"type": "GQN", "output_passes": ["position"]},
+            "model.generators[0].output_passes: log(1 + y) needs values >= 0, and those of 'position' are not",
+        ),
+        (
+            ("model", "generators", 0, "discard_loss"),
+            True,
+            "model.generators: none of them has a loss to minimize, so nothing could be learned",
+        ),
+        (
+            ("model", "generators", 0),
+            {"type": "Sum", "query_passes": ["direct", "indirect"]},
+            "model.generators: none of them has a loss to minimize, so nothing could be learned",
+        ),
         (("seed",), True, "seed: expected a valid integer, found true"),
         (("views_per_scene",), 1, "views_per_scene: expected greater than or equal to 2, found 1"),
         (("model", "generators"), [], "model.generators: expected at least 1 item, not 0"),
@@ -175,6 +210,102 @@ def test_two_wrong_values_are_reported_at_once():
 )
 def test_impossible_values_are_named_with_their_path(path, value, expected):
     assert expected in message_of(changed(path, value))
+
+
+def with_copy(original, copied, encoders=({}, {"representation_dim": 5})):
+    """Return a config of a generator and a Copy of it."""
+    generators = [{"type": "PixelCNN", **original}, {"type": "Copy", **copied}]
+    return {"model": {"representations": list(encoders), "generators": generators}}
+
+
+@pytest.mark.parametrize(
+    ("original", "copied", "expected"),
+    [
+        (
+            {"query_passes": ["position", "id"]},
+            {"query_passes": ["normal"]},
+            "generators[1].query_passes: expected 4 channels, like generators[0] that it copies, found 3",
+        ),
+        (
+            {},
+            {"query_passes": ["depth"]},
+            "generators[1].query_passes: expected 0 channels, like generators[0] that it copies, found 1",
+        ),
+        (
+            {},
+            {"output_passes": ["depth"]},
+            "generators[1].output_passes: expected 3 channels, like generators[0] that it copies, found 1",
+        ),
+        (
+            {"representations": [1, 0]},
+            {"representations": [1]},
+            "generators[1].representations: expected 261 channels, like generators[0] that it copies, found 5",
+        ),
+        (
+            {},
+            {"settings": {"layers": 3}},
+            'generators[1].settings.layers: unknown key "layers"; expected one of "index"',
+        ),
+        (
+            {"type": "Unet"},
+            {"render_size": 96},
+            "generators[1].render_size: expected a multiple of 64 for Unet, found 96",
+        ),
+        (
+            {"type": "GQN", "settings": {"downscaling": 8}},
+            {"render_size": 36},
+            "generators[1].render_size: expected a multiple of 8, the downscaling of what it copies, found 36",
+        ),
+        (
+            {},
+            {"output_passes": ["normal"]},
+            "generators[1].output_passes: log(1 + y) needs values >= 0, and those of 'normal' are not",
+        ),
+        (
+            {"type": "Sum", "query_passes": ["direct", "indirect"]},
+            {"query_passes": ["direct", "depth", "id", "ao"]},
+            "generators[1].query_passes: expected passes with the same number of channels for Sum",
+        ),
+        (
+            {"type": "Sum", "query_passes": ["direct", "indirect"]},
+            {"query_passes": ["diffuse", "specular"]},
+            "model.generators: none of them has a loss to minimize, so nothing could be learned",
+        ),
+        (
+            {},
+            {"settings": {"index": 1}},
+            "generators[1].settings.index: expected an earlier generator that is no Copy, found 1",
+        ),
+        (
+            {},
+            {"settings": {"index": -1}},
+            "generators[1].settings.index: expected greater than or equal to 0, found -1",
+        ),
+    ],
+)
+def test_a_copy_must_fit_what_it_copies(original, copied, expected):
+    assert expected in message_of(with_copy(original, copied))
+
+
+@pytest.mark.parametrize(
+    ("original", "copied"),
+    [
+        (
+            {"query_passes": ["position", "id"], "representations": [0, 1]},
+            {"query_passes": ["depth", "albedo"], "representations": [1, 0], "output_passes": ["direct"]},
+        ),
+        ({"type": "Unet", "discard_loss": True}, {"render_size": 128}),
+        ({"settings": {"loss": ["l1"]}}, {"output_passes": ["normal"]}),
+    ],
+)
+def test_a_copy_may_have_passes_and_sizes_of_its_own(original, copied):
+    parse_config(with_copy(original, copied))
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 256])
+def test_pyramid_takes_powers_of_two(size):
+    encoder = {"type": "Pyramid", "render_size": size, "representation_dim": 1}
+    assert parse_config(changed(("model", "representations", 0), encoder)).model.representations[0].render_size == size
 
 
 def test_a_list_is_not_called_too_short_for_a_faulty_item():

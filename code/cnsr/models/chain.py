@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from cnsr.buffers import BUFFERS
 from cnsr.config import Config, GeneratorConfig
-from cnsr.errors import ConfigError
 from cnsr.models.generator import Generator, Given
 from cnsr.models.inputs import join_representations, network_input, target_image
 from cnsr.models.registry import build_generator
@@ -26,8 +25,6 @@ class GeneratorChain(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.configs: tuple[GeneratorConfig, ...] = config.model.generators
-        if all(generator.discard_loss for generator in self.configs):
-            raise ConfigError("model.generators: all of them have discard_loss, so nothing could be learned")
         dimensions = [encoder.representation_dim for encoder in config.model.representations]
         made: list[Generator] = []
         for generator in self.configs:

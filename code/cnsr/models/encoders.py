@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from cnsr.buffers import channel_count
 from cnsr.config import RepresentationConfig
-from cnsr.errors import ConfigError
 from cnsr.models.constant_maps import convolve_with_constants
 
 
@@ -38,19 +37,14 @@ class Tower(Encoder):
     are laid out channels-last, which is faster on CPUs and GPUs, and needs less memory.
 
     Args:
-        config: says which buffers are observed, and R.
+        config: says which buffers are observed, and R, at least 2.
         pose_dim: V.
         partitions: number of partition logits.
-
-    Raises:
-        ConfigError: R is less than 2.
     """
 
     def __init__(self, config: RepresentationConfig, pose_dim: int, partitions: int) -> None:
         super().__init__(partitions)
         full, half = config.representation_dim, config.representation_dim // 2
-        if half < 1:
-            raise ConfigError(f"representation_dim: must be at least 2 for a {config.type} encoder (got {full})")
         self.conv1 = nn.Conv2d(channel_count(config.observation_passes), full, 2, stride=2)
         self.skip_conv1 = nn.Conv2d(full, full, 2, stride=2)
         self.conv2 = nn.Conv2d(full, half, 3, padding=1)
@@ -106,7 +100,7 @@ class Pyramid(Encoder):
     def forward(self, images: Tensor, poses: Tensor) -> Tensor:
         """Return [M, R, 1, 1] from buffers [M, x, S, S], S that of the config, and poses [M, V]."""
         images = images.contiguous(memory_format=torch.channels_last)
-        on_images, on_poses = self.in_conv.weight.split([images.shape[1], poses.shape[1]], dim=1)
+        on_images, on_poses = torch.split(self.in_conv.weight, [images.shape[1], poses.shape[1]], dim=1)
         # Without padding, every pixel sees all taps of a constant map.
         constant = F.linear(poses, on_poses.sum(dim=(2, 3)))[:, :, None, None]  # [M, 32, 1, 1]
         x = F.conv2d(images, on_images, self.in_conv.bias, stride=2)
@@ -118,5 +112,5 @@ class Pyramid(Encoder):
 
 def _convolve_with_pose(layer: nn.Conv2d, maps: Tensor, poses: Tensor) -> Tensor:
     """Return `layer` applied to maps [M, C, s, s] and behind them the poses [M, V] as constant maps."""
-    on_maps, on_poses = layer.weight.split([maps.shape[1], poses.shape[1]], dim=1)
+    on_maps, on_poses = torch.split(layer.weight, [maps.shape[1], poses.shape[1]], dim=1)
     return convolve_with_constants(maps, on_maps, poses, on_poses, layer.bias)

@@ -11,6 +11,7 @@ from cnsr.errors import ConfigError
 from cnsr.models.encoders import Encoder, Pool, Pyramid, Tower
 from cnsr.models.generator import Generator, Place
 from cnsr.models.pixel_generator import PixelGenerator
+from cnsr.models.weightless import Copy, Sum
 
 ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
     "Pool": Pool,
@@ -21,6 +22,8 @@ ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
 
 GENERATORS: Mapping[str, Callable[[Any, Place], Generator]] = {
     "PixelCNN": PixelGenerator,
+    "Sum": Sum,
+    "Copy": Copy,
 }
 """Each takes its own kind of ``GeneratorConfig``, and its place in the model."""
 

@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from cnsr.config import RepresentationConfig
-from cnsr.errors import ConfigError
 from cnsr.models.encoders import Pool, Pyramid, Tower
 from cnsr.models.registry import build_encoder
 
@@ -83,13 +82,6 @@ def test_pyramid_has_the_layers_that_its_image_size_asks_for(size, layers):
     }
     assert encoder.deltas.tolist() == [1.0] * 4
     assert encoder(*observed(encoder, 2, size)).shape == (2, 11, 1, 1)
-
-
-@pytest.mark.parametrize("kind", ["Pool", "Tower"])
-def test_one_channel_is_too_few_for_tower_and_pool(kind):
-    with pytest.raises(ConfigError, match=rf"\.representation_dim: must be at least 2 for a {kind} encoder \(got 1\)"):
-        make(kind, ("beauty",), 1, 8)
-    assert make("Pyramid", ("beauty",), 1, 16).out_conv.out_channels == 1
 
 
 def test_pool_averages_in_float32_under_autocast(deviation):
