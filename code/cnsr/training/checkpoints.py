@@ -26,7 +26,7 @@ from cnsr.errors import CheckpointError
 from cnsr.files import atomic_path
 from cnsr.models.model import SceneModel
 from cnsr.training.misfits import differing_settings, misfits
-from cnsr.training.published import weights_of, without_copies
+from cnsr.training.published import weights_of, without_repeats
 
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # start of the files of PyTorch before 1.6
 # What `torch.load` takes for data; it decides itself, and this only lets the message name what it refuses.
@@ -85,7 +85,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         StorageError: it could not be written; what stood at `path` still stands there.
     """
     content = {entry.name: getattr(checkpoint, entry.name) for entry in fields(checkpoint)}
-    content = {name: value for name, value in content.items() if value is not None}
+    save_content(path, {name: value for name, value in content.items() if value is not None})
+
+
+def save_content(path: Path, content: dict[str, Any]) -> None:
+    """Write what ``torch.save`` makes of `content` to `path`, whole or not at all. Raises ``StorageError``."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         _save(content, file)
 
@@ -160,7 +164,7 @@ def _own_weights(checkpoint: Checkpoint, config: Config | None, source: Path | s
     if config is None:
         return checkpoint.model_state
     try:
-        return without_copies(checkpoint.model_state, config)
+        return without_repeats(checkpoint.model_state, config)
     except CheckpointError as error:
         raise CheckpointError(f"{source}: {error}") from error
 

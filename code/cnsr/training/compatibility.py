@@ -13,8 +13,12 @@ from cnsr.training.checkpoints import Checkpoint
 
 # These decide what the networks are and what their output means.
 _NETWORK = ("model", "latent_separation", "adaptive_separation", "empty_partition")
-# Settings within the networks that only steer training: a run may go on with others.
-_STEERING = re.compile(r"\.(detach|discard_loss|override_train|gradient_reg|initial_output|initialization)$")
+# Settings within the networks that only steer training and testing: a run may go on with others. The slopes are those
+# of the partition masks, whose sizes are weights.
+_STEERING = re.compile(
+    r"\.(detach|discard_loss|override_train|override_sample|gradient_reg|initial_output|initialization"
+    r"|start_sigmoid|end_sigmoid|sharpen_sigmoid|sharpening|final_sharpening)$"
+)
 # These decide what further training does. All others (intervals, folders, workers, ...) change no result.
 _COURSE = (
     "batch_size",

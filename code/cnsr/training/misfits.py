@@ -124,20 +124,16 @@ def differing_settings(saved: Mapping[str, Tensor], config: Config) -> str | Non
     counts = _number_of_networks(shapes, config)
     if counts is not None:
         return counts
-    config = _without_losses(config)
-    steps = _search(shapes, config)
+    steps = _search(shapes, _without_losses(config))
     if steps is None:
         return None
     told = []
-    retyped = [path[:-1] for step in steps for path, _ in step if path[-1] == "type"]
+    steps.sort(key=lambda step: ("model" in step[0][0], "generators" in step[0][0], step[0][0][2:3]))
     for index, step in enumerate(steps):
-        others = config
+        others = _without_losses(config)
         for other in steps[:index] + steps[index + 1 :]:
             others = _changed(others, other)
-        # What a changed type brings along is that type's default, not a setting of the config.
-        if any(path[:3] in retyped and path[-1] != "type" for path, _ in step):
-            continue
-        told.append(_described(_equally_good(shapes, others, step), config))
+        told.append(_described([_reported(change, config) for change in _equally_good(shapes, others, step)], config))
     return "; ".join(told)
 
 
@@ -180,33 +176,48 @@ def _search(shapes: Shapes, config: Config) -> list[Change] | None:
         best = changes[rated.index(min(rated))]
         distance = min(rated)[0]
         config = _changed(config, best)
-        steps.append(best)
+        # What a later step sets anew was read off while other settings were still wrong.
+        steps = [tuple(entry for entry in step if entry[0] not in dict(best)) for step in steps]
+        steps = [*filter(None, steps), best]
     return steps
 
 
 def _equally_good(shapes: Shapes, config: Config, step: Change) -> list[Change]:
     """Return the changes with which everything fits as well as with `step`, which is among them."""
+    (place, _), *_ = step
     others = [
         change
         for change in _proposals(shapes, config)
-        if change != step and len(change) == len(step) and _distance(shapes, _changed(config, change)) == 0
+        if change != step and len(change) == len(step) and change[0][0][:3] == place[:3]
     ]
-    return [step, *others]
+    return [step, *(change for change in others if _distance(shapes, _changed(config, change)) == 0)]
+
+
+def _reported(change: Change, config: Config) -> Change:
+    """Return what of a change the config can be compared with: with another type, not what only that type has."""
+    retyped = any(path[-1] == "type" for path, _ in change)
+    return tuple(
+        (path, value)
+        for path, value in change
+        if not (retyped and ("settings" in path or path[-1] == "render_size")) and _value(config, path) != value
+    )
 
 
 def _described(changes: list[Change], config: Config) -> str:
+    """Return one text for changes that are equally good."""
     paths = {path for change in changes for path, _ in change}
-    if len(paths) == 1:
+    if len(paths) == 1 and all(len(change) == 1 for change in changes):
         path = next(iter(paths))
-        values = " or ".join(_shown(path, change[0][1]) for change in changes)
+        values = " or ".join(dict.fromkeys(_shown(path, change[0][1]) for change in changes))
         return f"{_dotted(path)} {values} (checkpoint) vs {_shown(path, _value(config, path))} (config)"
     texts = [", ".join(_described([(entry,)], config) for entry in change) for change in changes]
-    return " or ".join(texts)
+    return " or ".join(dict.fromkeys(texts))
 
 
 def _shown(path: Path, value: Any) -> str:
     if str(path[-1]).endswith("_passes"):
-        return f"with {channel_count(value)} channels"
+        count = channel_count(value)
+        return f"with {count} {'channel' if count == 1 else 'channels'}"
     return str(list(value) if isinstance(value, tuple) else value)
 
 
@@ -221,42 +232,61 @@ def _proposals(shapes: Shapes, config: Config) -> Iterator[Change]:
         yield ((("empty_partition",), not config.empty_partition),)
     for path, part, prefix in _parts(config):
         own, expected = (
-            {n.removeprefix(prefix): s for n, s in side.items() if n.startswith(prefix)} for side in (shapes, wanted)
+            {name.removeprefix(prefix): shape for name, shape in side.items() if name.startswith(prefix)}
+            for side in (shapes, wanted)
         )
         if own == expected:
             continue
         taken = part.representations if isinstance(part, GeneratorConfig) else ()
         channels = sum(config.model.representations[index].representation_dim for index in taken)
         saved = _Saved(own, config.model.pose_dim, channels)
-        for change in _proposals_for(saved, part, len(config.model.representations)):
-            different = tuple((path + keys, value) for keys, value in change if _value(part, keys) != value)
+        encoders = len(config.model.representations) if isinstance(part, GeneratorConfig) else 0
+        changes = [*_settings(saved, part), *_choices(part), *_lists(encoders)]
+        if own.keys() != expected.keys():
+            changes += _types(saved, part)
+        for change in changes:
+            different = tuple((path + keys, value) for keys, value in change if _differs(part, keys, value))
             if different:
                 yield different
 
 
-def _proposals_for(saved: _Saved, part: Any, encoders: int) -> Iterator[Change]:
-    """Yield changes of an encoder or generator; their paths start in it."""
-    is_generator = isinstance(part, GeneratorConfig)
-    for kind in GENERATORS if is_generator else ENCODERS:
-        if kind != "Copy":  # is whatever it copies
-            yield ((("type",), kind),)
+def _settings(saved: _Saved, part: Any) -> Iterator[Change]:
+    """Yield each setting that is a size, as the weights have it; paths start in the encoder or generator `part`."""
     for key, read in _SIZES.get(part.type, {}).items():
         try:
             size = read(saved)
         except (KeyError, IndexError):
             continue
         if key.endswith("_passes") and size >= 0:
-            if size != channel_count(_value(part, (key,))):
-                yield (((key,), (_STAND_IN,) * size),)
+            stand_in = (_STAND_IN,) * size
+            yield (((key,), getattr(part, key) if size == channel_count(getattr(part, key)) else stand_in),)
         elif size > 0:
             yield ((tuple(key.split(".")), size),)
+
+
+def _choices(part: Any) -> Iterator[Change]:
+    """Yield all combinations of the settings that are choices."""
     choices = _CHOICES.get(part.type, {})
     for values in itertools.product(*choices.values()):
         yield tuple((tuple(key.split(".")), value) for key, value in zip(choices, values, strict=True))
-    if is_generator:
-        for count in range(encoders + 1):
-            for chosen in itertools.combinations(range(encoders), count):
-                yield ((("representations",), chosen),)
+
+
+def _lists(encoders: int) -> Iterator[Change]:
+    """Yield all choices of encoders for a generator to listen to."""
+    for count in range(encoders + 1):
+        for chosen in itertools.combinations(range(encoders), count):
+            yield ((("representations",), chosen),)
+
+
+def _types(saved: _Saved, part: Any) -> Iterator[Change]:
+    """Yield all other types of network, each with the sizes that the weights have and any of its choices."""
+    for kind in GENERATORS if isinstance(part, GeneratorConfig) else ENCODERS:
+        if kind in (part.type, "Copy"):  # a Copy is whatever it copies
+            continue
+        other = _with(part, ("type",), kind)
+        sizes = tuple(entry for change in _settings(saved, other) for entry in change)
+        for choice in _choices(other):
+            yield ((("type",), kind), *sizes, *choice)
 
 
 def _parts(config: Config) -> Iterator[tuple[Path, RepresentationConfig | GeneratorConfig, str]]:
@@ -312,6 +342,13 @@ def _with(part: Any, path: Path, value: Any) -> Any:
         common = {name: getattr(part, name) for name in GeneratorConfig.model_fields}
         return _GENERATOR.validate_python({**common, "type": value})
     return part.model_copy(update={key: _with(getattr(part, str(key)), rest, value) if rest else value})
+
+
+def _differs(part: Any, path: Path, value: Any) -> bool:
+    try:
+        return bool(_value(part, path) != value)
+    except AttributeError:  # a setting of another type
+        return True
 
 
 def _value(part: Any, path: Path) -> Any:

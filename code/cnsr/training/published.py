@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from cnsr.config import Config, CopyConfig
+from cnsr.config import Config, CopyConfig, GQNConfig
 from cnsr.errors import CheckpointError
 
 Part = Literal["representation", "generator"]
@@ -22,6 +22,9 @@ Part = Literal["representation", "generator"]
 _LISTS: dict[Part, str] = {"representation": "representations", "generator": "generators"}
 # Parts of names that DataParallel, DistributedDataParallel and torch.compile put in; no layer is called so.
 _WRAPPERS = frozenset({"module", "_orig_mod"})
+# A cell or upsampling that all steps share may stand without a number; ours is number 0.
+_UNNUMBERED = re.compile(r"^(generator\.generators\.\d+\.(inference|generator|upsample))\.(?!\d)")
+_GENERATOR = "generator.generators."
 _INDEXED = re.compile(r"^(representation\.representations|generator\.generators)\.(\d+)\.")
 
 
@@ -39,7 +42,7 @@ def plain_name(name: str, part: Part | None = None) -> str:
     for own, listed in _LISTS.items():
         if words[0] == listed or (part == own and words[0].isdecimal()):
             words = [own, *([] if words[0] == listed else [listed]), *words]
-    return ".".join(words)
+    return _UNNUMBERED.sub(r"\1.0.", ".".join(words))
 
 
 def weights_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -69,29 +72,48 @@ def weights_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return weights
 
 
-def without_copies(weights: Mapping[str, Tensor], config: Config) -> dict[str, Tensor]:
-    """Return `weights` without those that files repeat under the index of a Copy generator of `config`.
+def without_repeats(weights: Mapping[str, Tensor], config: Config) -> dict[str, Tensor]:
+    """Return `weights` without those that files hold again for other places that share them.
+
+    These are Copy generators of `config`, and the steps of a GQN generator with `weight_sharing` or `upscale_sharing`.
 
     Raises:
         CheckpointError: a Copy has other weights than the generator that it copies.
     """
     kept = dict(weights)
     for index, generator in enumerate(config.model.generators):
-        if not isinstance(generator, CopyConfig):
-            continue
-        copy, original = (f"generator.generators.{number}." for number in (index, generator.settings.index))
-        for name, value in weights.items():
-            if not name.startswith(copy):
-                continue
-            other = weights.get(original + name.removeprefix(copy))
-            if other is not None and not torch.equal(value, other):
-                raise CheckpointError(
-                    f"{name} is not what {original}{name.removeprefix(copy)} is, though model.generators[{index}] is a "
-                    f"Copy with settings.index {generator.settings.index}"
-                )
-            if other is not None:
+        if isinstance(generator, CopyConfig):
+            original = generator.settings.index
+            for name, other in _repeats(weights, f"{_GENERATOR}{index}.", f"{_GENERATOR}{original}.").items():
+                if not torch.equal(weights[name], weights[other]):
+                    raise CheckpointError(
+                        f"{name} is not the same as {other}, though model.generators[{index}] is a Copy with "
+                        f"settings.index {original}"
+                    )
                 del kept[name]
+    for index, generator in enumerate(config.model.generators):
+        if isinstance(generator, GQNConfig):
+            parts = ["inference", "generator"] if generator.settings.weight_sharing else []
+            parts += ["upsample"] if generator.settings.upscale_sharing else []
+            for part in parts:
+                _drop_equal_steps(kept, f"{_GENERATOR}{index}.{part}.")
     return kept
+
+
+def _repeats(weights: Mapping[str, Tensor], copy: str, original: str) -> dict[str, str]:
+    """Return the names that start with `copy`, and those with `original` instead, where there are both."""
+    pairs = {name: original + name.removeprefix(copy) for name in weights if name.startswith(copy)}
+    return {name: other for name, other in pairs.items() if other in weights}
+
+
+def _drop_equal_steps(weights: dict[str, Tensor], prefix: str) -> None:
+    """Remove the steps of the list `prefix` that are the same as its first; others tell of other settings."""
+    steps = {name.removeprefix(prefix).split(".")[0] for name in weights if name.startswith(prefix)}
+    for step in steps - {"0"}:
+        repeats = _repeats(weights, f"{prefix}{step}.", f"{prefix}0.")
+        if all(torch.equal(weights[name], weights[other]) for name, other in repeats.items()):
+            for name in repeats:
+                del weights[name]
 
 
 def published_content(
