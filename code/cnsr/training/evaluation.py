@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,12 +24,12 @@ class Evaluation:
         images: {name: [images]}, the metrics of every image in the order of the batches, under the names
             ``generator<i>/<pass>/<metric>``.
         first: the first batch, on the CPU.
-        predictions: {pass: [B, C, H, W]} of the first batch, on the CPU.
+        predictions: {pass: [B, C, H, W]} of each generator for the first batch, on the CPU.
     """
 
     images: dict[str, Tensor]
     first: Batch
-    predictions: dict[str, Tensor]
+    predictions: tuple[dict[str, Tensor], ...]
 
     @property
     def means(self) -> dict[str, float]:
@@ -38,12 +38,8 @@ class Evaluation:
 
 
 def outputs_of_generators(config: Config) -> list[tuple[int, str]]:
-    """Return (index of the generator, pass) of every image that a prediction holds.
-
-    Where several generators write the same pass, the last one's image is what is left of it.
-    """
-    last = {name: index for index, generator in enumerate(config.model.generators) for name in generator.output_passes}
-    return sorted((index, name) for name, index in last.items())
+    """Return (index of the generator, pass) of every image that the generators make, in their order."""
+    return [(index, name) for index, made in enumerate(config.model.generators) for name in made.output_passes]
 
 
 @contextmanager
@@ -63,8 +59,10 @@ def inference(model: SceneModel) -> Iterator[None]:
         model.train(training)
 
 
-def predict(model: SceneModel, batch: Batch, iteration: int) -> dict[str, Tensor]:
-    """Return the predicted images of the query views, {pass: [B, C, H, W]}, linear radiance.
+def predict(model: SceneModel, batch: Batch, iteration: int) -> tuple[dict[str, Tensor], ...]:
+    """Return each generator's images of the query views, {pass: [B, C, H, W]}, linear radiance.
+
+    Latent variables are drawn from their prior.
 
     Args:
         model: the networks.
@@ -73,14 +71,15 @@ def predict(model: SceneModel, batch: Batch, iteration: int) -> dict[str, Tensor
     """
     with inference(model):
         representations = model.encode(batch.observations, batch.observation_poses, iteration)
-        return model.predict(batch.queries, batch.query_poses, representations)
+        return model.predict_each(batch.queries, batch.query_poses, representations)
 
 
 def evaluate(model: SceneModel, config: Config, batches: Iterable[Batch], iteration: int) -> Evaluation:
     """Predict the query views of `batches` and compare them with their references.
 
-    A reference is brought to the size of its prediction (nearest pixel), as the losses do. Everything is computed in
-    float32, whatever precision the model is trained in.
+    Every image of every generator is compared, also where several make the same pass. A reference is brought to the
+    size of its prediction (nearest pixel), as the losses do. Everything is computed in float32, whatever precision the
+    model is trained in.
 
     Args:
         model: the networks, on the device to compute on.
@@ -93,23 +92,27 @@ def evaluate(model: SceneModel, config: Config, batches: Iterable[Batch], iterat
     """
     device = next(model.parameters()).device
     collected: dict[str, list[Tensor]] = {}
-    first: tuple[Batch, dict[str, Tensor]] | None = None
+    first: tuple[Batch, tuple[dict[str, Tensor], ...]] | None = None
     for batch in batches:
         held = batch.to(device)
         predictions = predict(model, held, iteration)
         for name, values in _compare(config, predictions, held.queries).items():
             collected.setdefault(name, []).append(values.cpu())
         if first is None:
-            first = batch.to("cpu"), {name: image.cpu() for name, image in predictions.items()}
+            shown = tuple({name: image.cpu() for name, image in images.items()} for images in predictions)
+            first = batch.to("cpu"), shown
     if first is None:
         raise ValueError("no batch to evaluate")
     return Evaluation({name: torch.cat(values) for name, values in collected.items()}, *first)
 
 
-def _compare(config: Config, predictions: Mapping[str, Tensor], queries: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _compare(
+    config: Config, predictions: Sequence[Mapping[str, Tensor]], queries: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     results: dict[str, Tensor] = {}
     for index, name in outputs_of_generators(config):
-        reference = target_image(queries, (name,), predictions[name].shape[-1])
-        for metric, values in image_metrics(predictions[name], reference).items():
+        prediction = predictions[index][name]
+        reference = target_image(queries, (name,), prediction.shape[-1])
+        for metric, values in image_metrics(prediction, reference).items():
             results[f"generator{index}/{name}/{metric}"] = values
     return results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -25,22 +25,22 @@ _GOLDEN = 0.6180339887
 
 
 def comparison_pictures(
-    config: Config, batch: Batch, predictions: Mapping[str, Tensor]
+    config: Config, batch: Batch, predictions: Sequence[Mapping[str, Tensor]]
 ) -> dict[str, NDArray[np.uint8]]:
-    """Return a picture [H, W, 3] for every image that the generators predict, by ``generator<i>/<pass>``.
+    """Return a picture [H, W, 3] for every image that each generator predicts, by ``generator<i>/<pass>``.
 
     Each row is a scene: up to three of its observations, the reference, the prediction.
 
     Args:
         config: of the model.
         batch: on the CPU.
-        predictions: {pass: [B, C, H, W]} of the batch's queries.
+        predictions: {pass: [B, C, H, W]} of the batch's queries, from each generator.
     """
     seen = config.model.representations[0].observation_passes
     observed = config.model.output_pass if config.model.output_pass in seen else seen[0]
     pictures = {}
     for index, name in outputs_of_generators(config):
-        prediction = predictions[name][:SCENES]
+        prediction = predictions[index][name][:SCENES]
         reference = target_image(batch.queries, (name,), prediction.shape[-1])[:SCENES]
         columns = [
             displayed(observed, batch.observations[observed][:SCENES, view])

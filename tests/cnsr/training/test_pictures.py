@@ -12,7 +12,7 @@ def test_rows_are_scenes_and_columns_observations_reference_prediction(tiny):
     config = tiny()
     batch = next(held_out(config))
     prediction = torch.full((3, 3, 8, 8), 0.5)
-    (name, picture), *more = comparison_pictures(config, batch, {"beauty": prediction}).items()
+    (name, picture), *more = comparison_pictures(config, batch, [{"beauty": prediction}]).items()
     assert (name, more) == ("generator0/beauty", [])
     assert picture.dtype == np.uint8
     assert picture.shape == (3 * 10 - 2, 4 * 10 - 2, 3)  # 8 pixels and a gap of 2 for each image but the last
@@ -30,10 +30,23 @@ def test_rows_are_scenes_and_columns_observations_reference_prediction(tiny):
 def test_an_encoder_that_does_not_see_the_goal_shows_what_it_sees(tiny):
     config = tiny(encoder={"observation_passes": ["normal"]})
     batch = next(held_out(config))
-    picture = comparison_pictures(config, batch, {"beauty": batch.queries["beauty"]})["generator0/beauty"]
+    picture = comparison_pictures(config, batch, [{"beauty": batch.queries["beauty"]}])["generator0/beauty"]
     expected = (batch.observations["normal"][0, 0] + 1) / 2
     shown = torch.from_numpy(picture[:8, :8]).permute(2, 0, 1) / 255
     torch.testing.assert_close(shown, expected.clamp(0, 1), atol=0.003, rtol=0)
+
+
+def test_every_image_of_every_generator_has_a_picture(tiny):
+    config = tiny()
+    (generator,) = config.model.generators
+    both = generator.model_copy(update={"output_passes": ("beauty", "normal")})
+    chain = config.model_copy(update={"model": config.model.model_copy(update={"generators": (both, generator)})})
+    batch = next(held_out(config))
+    predictions = [{"beauty": torch.zeros(3, 3, 8, 8), "normal": -torch.ones(3, 3, 8, 8)}]
+    predictions.append({"beauty": torch.ones(3, 3, 8, 8)})
+    pictures = comparison_pictures(chain, batch, predictions)
+    last = {name: picture[:8, -8:].mean() / 255 for name, picture in pictures.items()}
+    assert last == {"generator0/beauty": 0, "generator0/normal": 0, "generator1/beauty": 1}
 
 
 @pytest.mark.parametrize("name", BUFFERS)
