@@ -1,6 +1,6 @@
 """A training step of any config as the formulas are written: encoders, partitions, the chain of generators, losses.
 
-Nothing is shared with the package but its settings and its batch. Images must have the networks' size.
+Nothing is shared with the package but its settings and its batch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def loss(weights: Weights, batch: Any, config: Any, iteration: int, noise: Itera
         own = under(weights, f"generator.generators.{place}.")
         kind = config.model.generators[place]
         given = generator_inputs(settings, seen, batch.query_poses, vectors)
-        target = inputs(batch.queries, settings.output_passes, alone=True)
+        target = inputs(batch.queries, settings.output_passes, settings.render_size, alone=True)
         image, terms = generated(own, kind, given, target, iteration, noise or iter(()))
         if not settings.discard_loss:
             total = total + sum(terms, torch.zeros_like(total))
@@ -45,8 +45,8 @@ def loss(weights: Weights, batch: Any, config: Any, iteration: int, noise: Itera
     return total
 
 
-def inputs(buffers: Mapping[str, Tensor], passes: Sequence[str], alone: bool = False) -> Tensor:
-    """The passes as one tensor; `alone`: each is cleaned as if it were the only one."""
+def inputs(buffers: Mapping[str, Tensor], passes: Sequence[str], size: int, alone: bool = False) -> Tensor:
+    """The passes as one tensor of size x size pixels; `alone`: each is cleaned as if it were the only one."""
     images = []
     for name in passes:
         image = buffers[name]
@@ -54,7 +54,7 @@ def inputs(buffers: Mapping[str, Tensor], passes: Sequence[str], alone: bool = F
             image = image.clamp_min(0)
         if name in ("mirror", "mirror_hit", "mirror_normal") and "roughness" in passes and not alone:
             image = torch.where(buffers["roughness"] > 0.75, torch.zeros_like(image), image)
-        images.append(image)
+        images.append(F.interpolate(image, size=(size, size)))
     return torch.cat(images, dim=1)
 
 
@@ -62,7 +62,8 @@ def encoded(w: Weights, batch: Any, config: Any, settings: Any, iteration: int) 
     """The representation [B, R, h, w] of one encoder."""
     encoder = getattr(plain_networks, settings.type.lower())
     flat = {name: image.flatten(0, 1) for name, image in batch.observations.items()}
-    views = encoder(w, inputs(flat, settings.observation_passes), batch.observation_poses.flatten(0, 1))
+    images = inputs(flat, settings.observation_passes, settings.render_size)
+    views = encoder(w, images, batch.observation_poses.flatten(0, 1))
     return plain_networks.representation(
         views.unflatten(0, batch.observation_poses.shape[:2]),
         w["deltas"],
@@ -82,9 +83,8 @@ def generator_inputs(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Buffers, pose and representation of one generator."""
     size = settings.render_size
-    buffers = (
-        inputs(seen, settings.query_passes) if settings.query_passes else poses.new_zeros(len(poses), 0, size, size)
-    )
+    empty = poses.new_zeros(len(poses), 0, size, size)
+    buffers = inputs(seen, settings.query_passes, size) if settings.query_passes else empty
     taken = [vectors[index] for index in settings.representations]
     largest = max((vector.shape[2] for vector in taken), default=1)
     taken = [

@@ -1,5 +1,6 @@
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from cnsr.buffers import BUFFERS
 from cnsr.config import Config, parse_config
 from cnsr.datasets.batch import Batch
+from cnsr.models.model import SceneModel
 
 # The plain formulas are shared with benchmarks/training.py.
 sys.path.append(str(Path(__file__).parents[2] / "reference"))
@@ -75,3 +77,46 @@ def make_batch() -> Callable[..., Batch]:
         )
 
     return make
+
+
+def double(batch: Batch) -> Batch:
+    """The batch in float64."""
+    return replace(
+        batch,
+        observations={name: image.double() for name, image in batch.observations.items()},
+        observation_poses=batch.observation_poses.double(),
+        queries={name: image.double() for name, image in batch.queries.items()},
+        query_poses=batch.query_poses.double(),
+    )
+
+
+@pytest.fixture
+def agrees() -> Callable[..., None]:
+    """Check that loss and gradients of a training step are those of the plain formulas, in float64."""
+
+    def check(config: Config, batch: Batch, noise: Sequence[torch.Tensor] = (), iteration: int = 70) -> None:
+        """`noise` holds what latent variables are drawn with: standard normal numbers, as torch draws them next."""
+        import plain_model
+
+        model = SceneModel(config)
+        with torch.no_grad():
+            for encoder in model.representation.representations:
+                encoder.deltas.normal_()
+        if noise:
+            torch.manual_seed(99)
+            for drawn in noise:
+                drawn.normal_()
+            torch.manual_seed(99)
+        output = model(batch, iteration)
+        output.loss.backward()
+        weights = {name: value.detach().double().requires_grad_() for name, value in model.named_parameters()}
+        loss = plain_model.loss(weights, double(batch), config, iteration, iter([drawn.double() for drawn in noise]))
+        loss.backward()
+        assert output.loss.item() == pytest.approx(loss.item(), rel=1e-5)
+        for name, value in model.named_parameters():
+            if not value.requires_grad or weights[name].grad is None:
+                assert value.grad is None, name
+            else:
+                assert deviation(value.grad, weights[name].grad) < 1e-4, name
+
+    return check

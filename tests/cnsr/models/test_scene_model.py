@@ -1,5 +1,4 @@
 import itertools
-from dataclasses import replace
 
 import pytest
 import torch
@@ -32,43 +31,11 @@ MODES = [
 
 
 @pytest.mark.parametrize(("mode", "factor", "func"), list(itertools.product(MODES, [None, 0, 2], ["mean", "max"])))
-def test_a_training_step_agrees_with_the_plain_formula(mode, factor, func, make_config, make_batch, deviation):
+def test_a_training_step_agrees_with_the_plain_formula(mode, factor, func, make_config, make_batch, agrees):
     config = make_config(
         **mode, encoder={"aggregation_func": func}, settings={"loss": ["logl1", "logssim"], "propagate_buffers": True}
     )
-    agree(config, make_batch(config, factor=factor), deviation)
-
-
-def agree(config, batch, deviation):
-    """Loss and gradients of a step are those of the plain formulas."""
-    import plain_model
-
-    model = SceneModel(config)
-    with torch.no_grad():
-        model.representation.representations[0].deltas.normal_()
-    output = model(batch, 70)
-    output.loss.backward()
-    weights = {name: value.detach().double().requires_grad_() for name, value in model.named_parameters()}
-    loss = plain_model.loss(weights, double(batch), config, 70)
-    loss.backward()
-    assert output.loss.item() == pytest.approx(loss.item(), rel=1e-5)
-    for name, value in model.named_parameters():
-        if weights[name].grad is None:
-            assert value.grad is None, name
-        else:
-            assert deviation(value.grad, weights[name].grad) < 1e-4, name
-
-
-def double(batch):
-    observations = {name: image.double() for name, image in batch.observations.items()}
-    queries = {name: image.double() for name, image in batch.queries.items()}
-    return replace(
-        batch,
-        observations=observations,
-        observation_poses=batch.observation_poses.double(),
-        queries=queries,
-        query_poses=batch.query_poses.double(),
-    )
+    agrees(config, make_batch(config, factor=factor))
 
 
 def test_the_sizes_of_partitions_are_learned(make_config, make_batch):
