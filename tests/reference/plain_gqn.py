@@ -56,7 +56,7 @@ def run(
     """
     size = buffers.shape[-1] // scale
     pose_maps = as_maps(pose, size, size)
-    r_maps = F.interpolate(r, size=(size, size), mode="nearest")
+    r_maps = F.interpolate(r, size=(size, size), mode="nearest") if r.shape[1] else r.new_zeros(len(r), 0, size, size)
     small = conv(w, "downsample", buffers, stride=scale) if buffers.shape[1] else buffers[:, :, ::scale, ::scale]
     y = None if target is None else F.interpolate(target, size=(size, size), mode="nearest")
     units = w["prior.weight"].shape[1]

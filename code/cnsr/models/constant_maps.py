@@ -7,6 +7,8 @@ and vectors are formed once a scene and tap, and each pixel adds up the taps tha
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,18 +45,40 @@ def convolved_constants(constants: Tensor, weight: Tensor, size: int) -> Tensor:
         size: S.
 
     Returns:
-        [B, o, S, S].
+        [B, o, S, S], channels last.
     """
-    outputs, _, kernel, _ = weight.shape
-    taps = torch.matmul(constants, weight.flatten(2))  # [o, B, k k]: a product for each output channel
-    taps = taps.transpose(0, 1).reshape(-1, kernel * kernel)  # [B o, k k]
-    rows = _taps_inside(size, kernel, taps)
-    maps = torch.matmul(taps, torch.kron(rows, rows).t())  # [B o, S S]
-    return maps.view(-1, outputs, size, size)
+    return spread_taps(constant_taps(constants, weight), taps_inside(size, weight.shape[-1], constants))
 
 
-def _taps_inside(size: int, kernel: int, like: Tensor) -> Tensor:
-    """Return [size, kernel]: 1 where the tap of that column lies inside of a line of pixels, seen from that row's."""
+def constant_taps(constants: Tensor, weight: Tensor) -> Tensor:
+    """Return what each tap of a kernel makes of vectors that stand for constant maps.
+
+    Args:
+        constants: [B, c].
+        weight: [o, c, k, k].
+
+    Returns:
+        [o, B, k k].
+    """
+    # A product for each output channel; with weights or parts of them as they lie, none is copied.
+    return torch.bmm(constants.expand(len(weight), -1, -1), weight.flatten(2))
+
+
+def spread_taps(taps: Tensor, inside: Tensor) -> Tensor:
+    """Return maps [B, o, S, S] (channels last) whose pixels are the sums of those taps [o, B, k k] that they see.
+
+    Args:
+        taps: from `constant_taps`.
+        inside: from `taps_inside`.
+    """
+    maps = torch.matmul(inside, taps.permute(1, 2, 0))  # [B, S S, o]
+    size = math.isqrt(len(inside))
+    return maps.transpose(1, 2).view(len(maps), -1, size, size)
+
+
+def taps_inside(size: int, kernel: int, like: Tensor) -> Tensor:
+    """Return [S S, k k]: 1 where the tap of that column lies inside of the image, seen from that row's pixel."""
     pixel = torch.arange(size, device=like.device)[:, None]
     seen = pixel + torch.arange(kernel, device=like.device) - kernel // 2
-    return ((seen >= 0) & (seen < size)).to(like.dtype)
+    line = ((seen >= 0) & (seen < size)).to(like.dtype)  # [S, k]
+    return torch.kron(line, line)

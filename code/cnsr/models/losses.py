@@ -47,7 +47,7 @@ class ImageLoss(nn.Module):
         self.scales = scales
         self.log_space = any(name.startswith("log") for name in names)
         if self.log_space:
-            _check_never_negative(output_passes)
+            check_never_negative(output_passes, "settings.loss", "use 'l1'")
         if "vgg" in names:
             if channel_count(output_passes) != 3:
                 raise ConfigError("settings.loss: 'vgg' compares images of 3 channels, so output_passes must have 3")
@@ -96,7 +96,17 @@ def annealed_sigma(iteration: int, iterations: int) -> float:
     return max(first + (last - first) * iteration / iterations, last)
 
 
-def _check_never_negative(passes: Sequence[str]) -> None:
+def check_never_negative(passes: Sequence[str], setting: str, remedy: str) -> None:
+    """Refuse output passes that log(1 + y) cannot take.
+
+    Args:
+        passes: output passes.
+        setting: dotted path of the setting that asks for the logarithm.
+        remedy: what to do instead.
+
+    Raises:
+        ConfigError: a pass has values below 0.
+    """
     for name in passes:
         if BUFFERS[name].display in (Display.DIRECTION, Display.POSITION):
-            raise ConfigError(f"settings.loss: log(1 + y) needs values >= 0, and those of {name!r} are not; use 'l1'")
+            raise ConfigError(f"{setting}: log(1 + y) needs values >= 0, and those of {name!r} are not; {remedy}")

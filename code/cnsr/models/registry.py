@@ -10,6 +10,7 @@ from cnsr.config import GeneratorConfig, RepresentationConfig
 from cnsr.errors import ConfigError
 from cnsr.models.encoders import Encoder, Pool, Pyramid, Tower
 from cnsr.models.generator import Generator, Place
+from cnsr.models.gqn import GQN
 from cnsr.models.pixel_generator import PixelGenerator
 from cnsr.models.weightless import Copy, Sum
 
@@ -22,6 +23,7 @@ ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
 
 GENERATORS: Mapping[str, Callable[[Any, Place], Generator]] = {
     "PixelCNN": PixelGenerator,
+    "GQN": GQN,
     "Sum": Sum,
     "Copy": Copy,
 }

@@ -1,0 +1,188 @@
+"""The recurrent generator (``GQN``): an image is drawn in steps, each with latent variables of its own.
+
+Eslami et al., *Neural scene representation and rendering*, Science 360 (2018), supplement, section 2. Spec:
+``networks.md``, "Generators".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnsr.config import GQNConfig
+from cnsr.models.generator import Generator, Given, Place, Step
+from cnsr.models.losses import check_never_negative
+from cnsr.models.recurrent_cells import GRUCell, LSTMCell, RecurrentCell, State
+from cnsr.models.shared_batch import noise_for_scenes
+
+CELLS: dict[str, type[RecurrentCell]] = {"LSTM": LSTMCell, "GRU": GRUCell}
+SIGMAS = (2.0, 0.7)  # first and last standard deviation of the likelihood
+ANNEALING = 200_000  # iterations between them
+LOSS_SCALE = 25  # losses are sums over pixels, divided by this and by the image's edge
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Independent normal distributions of latent variables, [B, Z, s, s] in float32."""
+
+    mean: Tensor
+    std: Tensor
+
+    def draw(self) -> Tensor:
+        """Return values that are differentiable with respect to mean and standard deviation."""
+        return torch.addcmul(self.mean, self.std, noise_for_scenes(self.mean))
+
+    def divergence(self, other: Gaussian) -> Tensor:
+        """Return the Kullback-Leibler divergence KL(self || other), summed over all but the scenes, [B]."""
+        ratio, shift = self.std / other.std, (self.mean - other.mean) / other.std
+        return (0.5 * (ratio.square() + shift.square() - 1) - torch.log(ratio)).sum(dim=(1, 2, 3))
+
+
+class GQN(Generator):
+    """Draws an image as DRAW does, given the query's buffers and pose and the scene's representation.
+
+    In every step the prior of the latent variables follows from what is drawn so far; the posterior knows the target
+    besides. All states have s = S / `downscaling` pixels. The canvas, the sum of all upsampled hidden states, is only
+    looked at through `observation`; both are linear, so that their product is applied to the hidden states, and the
+    canvas itself is never made.
+
+    Layers that all steps share (`weight_sharing`, `upscale_sharing`) are lists of one: ``inference.0``,
+    ``upsample.0``.
+
+    Raises:
+        ConfigError: an output pass has values below 0, which the likelihood, in log space, cannot take.
+    """
+
+    def __init__(self, config: GQNConfig, place: Place) -> None:
+        super().__init__()
+        check_never_negative(config.output_passes, "output_passes", "use a PixelCNN or Unet with loss 'l1'")
+        settings = config.settings
+        hidden, latent, scale = settings.state_dim, settings.latent_dim, settings.downscaling
+        make_cell, scene = CELLS[settings.cell_type], place.pose + place.representation
+        cells = 1 if settings.weight_sharing else settings.core_count
+        self.steps, self.scale = settings.core_count, scale
+        self.inference = nn.ModuleList(make_cell(hidden, hidden + place.output + scene) for _ in range(cells))
+        self.generator = nn.ModuleList(make_cell(hidden, scene + latent + place.buffers) for _ in range(cells))
+        self.prior = nn.Conv2d(hidden, 2 * latent, 5, padding=2)
+        self.posterior = nn.Conv2d(hidden, 2 * latent, 5, padding=2)
+        self.downsample = (
+            nn.Conv2d(place.buffers, place.buffers, scale, stride=scale, bias=False) if place.buffers else None
+        )
+        self.upsample = nn.ModuleList(
+            nn.ConvTranspose2d(hidden, hidden, scale, stride=scale, bias=False)
+            for _ in range(1 if settings.upscale_sharing else settings.core_count)
+        )
+        self.observation = nn.Conv2d(hidden, place.output, 1)
+
+    def training_step(self, given: Given, target: Tensor, iteration: int) -> Step:
+        """Return the image that the posterior draws, and the two terms of the negative evidence lower bound.
+
+        Losses: `kl`, KL(posterior || prior), and `ll`, the negative log likelihood of log(1 + target); both are summed
+        over pixels, channels and steps, divided by 25 S, and averaged over the scenes. Notes: `ll_excess`, by how much
+        `ll` is above its least possible value for the iteration's sigma; `mse`, the mean squared error of
+        log(1 + image); `elbo`, the evidence lower bound -(kl + ll), of which more is better.
+        """
+        mean, divergence = self(given, target)
+        size, values = target.shape[-1], target[0].numel()
+        sigma = annealed_sigma(iteration)
+        with torch.autocast(target.device.type, enabled=False):
+            mse = F.mse_loss(mean, torch.log1p(target.float()))
+            kl = divergence.mean() / (LOSS_SCALE * size)
+            excess = mse * (values / (2 * sigma**2 * LOSS_SCALE * size))
+            ll = excess + values * (math.log(sigma) + 0.5 * math.log(2 * math.pi)) / (LOSS_SCALE * size)
+            notes = {"ll_excess": excess, "mse": mse, "elbo": -(kl + ll)}
+            image = torch.expm1(mean)
+        return Step(image, {"kl": kl, "ll": ll}, {name: value.detach() for name, value in notes.items()})
+
+    def sample(self, given: Given) -> Tensor:
+        """Return an image [B, C, S, S] that the prior draws."""
+        mean, _ = self(given, None)
+        return torch.expm1(mean)
+
+    def forward(self, given: Given, target: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Draw an image.
+
+        Args:
+            given: the view.
+            target: its linear image [B, C, S, S], from which the posterior draws the latent variables. Without one,
+                the prior does.
+
+        Returns:
+            The image's mean in log space [B, C, S, S], and the divergence of posterior and prior summed over all
+            steps, [B] (0 without a target); both in float32.
+        """
+        scenes, size = len(given.buffers), given.buffers.shape[-1] // self.scale
+        scene = _scene_inputs(given, size)
+        buffers = (
+            given.buffers.new_zeros(scenes, 0, size, size)
+            if self.downsample is None
+            else self.downsample(given.buffers)
+        )
+        seen = None if target is None else _channels_last(F.interpolate(target, size=(size, size), mode="nearest"))
+        start = given.pose.new_zeros(scenes, self.prior.in_channels, size, size)
+        patches = given.pose.new_zeros(scenes, self.observation.out_channels * self.scale**2, size, size)
+        to_patches = self._patch_weights()
+        divergence = given.pose.new_zeros(scenes)
+        inferred: State | None = None
+        generated: State | None = None
+        for step in range(self.steps):
+            hidden = None if generated is None else generated[0]
+            prior = _gaussian(self.prior, start if hidden is None else hidden)
+            chosen = prior
+            if seen is not None:
+                inferred = _of_step(self.inference, step)(inferred, (hidden, seen, *scene))
+                chosen = _gaussian(self.posterior, inferred[0])
+                divergence = divergence + chosen.divergence(prior)
+            latent = _channels_last(torch.cat((chosen.draw(), buffers), dim=1))
+            generated = _of_step(self.generator, step)(generated, (*scene, latent))
+            with torch.autocast(latent.device.type, enabled=False):  # a sum of many steps
+                patches = patches + F.conv2d(generated[0], to_patches[step % len(to_patches)])
+        bias = cast("Tensor", self.observation.bias)[:, None, None]
+        return F.pixel_shuffle(patches, self.scale) + bias, divergence
+
+    def _patch_weights(self) -> list[Tensor]:
+        """Return for each of `upsample` the weights [C scale scale, H, 1, 1] of `observation` after it.
+
+        Their results are patches of the image: the channels hold what `pixel_shuffle` lays out.
+        """
+        with torch.autocast(self.observation.weight.device.type, enabled=False):
+            return [
+                torch.einsum("ch,ghyx->cyxg", self.observation.weight.flatten(1), layer.weight).flatten(0, 2)[
+                    :, :, None, None
+                ]
+                for layer in cast("list[nn.ConvTranspose2d]", list(self.upsample))
+            ]
+
+
+def annealed_sigma(iteration: int) -> float:
+    """Return the likelihood's standard deviation: linear from 2 to 0.7 within 200,000 iterations, then constant."""
+    first, last = SIGMAS
+    return max(first + (last - first) * iteration / ANNEALING, last)
+
+
+def _gaussian(layer: nn.Conv2d, hidden: Tensor) -> Gaussian:
+    mean, raw = layer(hidden).float().chunk(2, dim=1)
+    return Gaussian(mean, F.softplus(raw))
+
+
+def _of_step(cells: nn.ModuleList, step: int) -> RecurrentCell:
+    return cast("RecurrentCell", cells[step % len(cells)])
+
+
+def _scene_inputs(given: Given, size: int) -> tuple[Tensor, ...]:
+    """Return pose and representation as the cells take them; maps become [B, R, size, size]."""
+    representation = given.representation
+    if representation.shape[2:] == (1, 1):
+        return (torch.cat((given.pose, representation.flatten(1)), dim=1),)
+    if representation.shape[2:] != (size, size):
+        representation = F.interpolate(representation, size=(size, size), mode="nearest")
+    return given.pose, _channels_last(representation)
+
+
+def _channels_last(maps: Tensor) -> Tensor:
+    return maps.contiguous(memory_format=torch.channels_last)
