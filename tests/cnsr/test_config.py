@@ -152,6 +152,12 @@ def test_two_wrong_values_are_reported_at_once():
         ),
         (
             ("model", "generators", 0),
+            {"type": "Unet", "settings": {"loss": ["l1", "bce"]}},
+            "model.generators[0].settings.loss[1]: expected 'logl1', 'l1', 'logl2', 'logssim', 'ssim' or 'nll', found "
+            '"bce"',
+        ),
+        (
+            ("model", "generators", 0),
             {"type": "GQN", "render_size": 63},
             "model.generators[0].settings.downscaling: expected a divisor of 63, found 4",
         ),
@@ -300,6 +306,18 @@ def test_a_copy_must_fit_what_it_copies(original, copied, expected):
 )
 def test_a_copy_may_have_passes_and_sizes_of_its_own(original, copied):
     parse_config(with_copy(original, copied))
+
+
+@pytest.mark.parametrize(
+    ("kind", "losses"),
+    [
+        ("PixelCNN", ["logl1", "l1", "logl2", "logssim", "ssim", "nll", "bce", "vgg"]),
+        ("Unet", ["logl1", "l1", "logl2", "logssim", "ssim", "nll"]),
+    ],
+)
+def test_generators_know_the_losses_of_the_specification(kind, losses):
+    config = parse_config(changed(("model", "generators", 0), {"type": kind, "settings": {"loss": losses}}))
+    assert list(config.model.generators[0].settings.loss) == losses
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 256])
