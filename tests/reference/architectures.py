@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from cnsr.config import Config, parse_config
+from cnsr.config import Config, UnetConfig, parse_config
+from cnsr.models.generator import Place
+from cnsr.models.unet import Unet
 
 POOL = {"type": "Pool", "observation_passes": ["beauty", "normal"], "representation_dim": 12, "render_size": 16}
 PIXEL = {
@@ -32,9 +34,19 @@ ARCHITECTURES: dict[str, tuple[list[dict], list[dict]]] = {
     "LSTM": ([POOL], [GQN]),
     "GRU": ([POOL | {"type": "Tower"}], [GRU]),
     "sum": ([POOL], [DIRECT, INDIRECT, SUM]),
+    "unet": ([POOL], [UNET]),
     "copy": ([POOL], [PIXEL, COPY]),
+    "chain of everything": (
+        [POOL, POOL | {"type": "Pyramid", "render_size": 32, "representation_dim": 5}],
+        [DIRECT | {"representations": [0, 1]}, INDIRECT | {"representations": [1]}, SUM, GRU],
+    ),
 }
-"""Encoders and generators by name; the U-Net, which has one size and 80 million weights, stands apart."""
+"""Encoders and generators by name."""
+
+
+def narrow_unet(config: UnetConfig, place: Place) -> Unet:
+    """A U-Net of few weights, to stand in the registry for the real one, which has 80 million."""
+    return Unet(config, place, channels=(4, 5, 6, 6, 6, 6, 6))
 
 
 def model_config(folder: Path, encoders: list[dict], generators: list[dict], **keys: object) -> Config:

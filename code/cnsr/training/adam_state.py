@@ -36,7 +36,9 @@ def moments_by_name(state: Mapping[str, Any], weights: Mapping[str, Tensor]) -> 
     if not isinstance(groups, list) or not isinstance(entries, Mapping):
         raise ValueError("it is no state of an optimizer")
     # A key is an index, or in files of PyTorch before 1.5 an address: its place in the list is what counts.
-    keys = [key for group in groups for key in group.get("params", ())]
+    keys = [key for group in groups if isinstance(group, Mapping) for key in group.get("params", ())]
+    if not all(isinstance(key, int) for key in keys):
+        raise ValueError("it is no state of an optimizer")
     if len(keys) != len(weights):
         raise ValueError(f"it is of {len(keys)} weights, where there are {len(weights)}")
     found: dict[str, Moments] = {}

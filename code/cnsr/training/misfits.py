@@ -8,28 +8,25 @@ setting is named only if with it all weights fit.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from pydantic import TypeAdapter
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnsr.buffers import channel_count
 from cnsr.config import AnyGenerator, Config, GeneratorConfig, RepresentationConfig
+from cnsr.datasets.batch import FACTORS
 from cnsr.errors import ConfigError
-from cnsr.models.model import SceneModel
-from cnsr.models.registry import ENCODERS, GENERATORS
+from cnsr.models.registry import ENCODERS, GENERATORS, build_encoder, build_generator
 
-Shapes = Mapping[str, tuple[int, ...]]
-Path = tuple[str | int, ...]
-"""Keys and indices that lead to a setting."""
-Change = tuple[tuple[Path, Any], ...]
-"""Settings to be set, with their values; those that only make sense together."""
+Shapes = dict[str, tuple[int, ...]]
+Part = RepresentationConfig | GeneratorConfig
 
 _GENERATOR: TypeAdapter[GeneratorConfig] = TypeAdapter(AnyGenerator)
-_STRANGE_NAME = 8  # a name on one side alone weighs as many sizes that differ: it tells of another network
+_ABSENT = object()
 _STAND_IN = "depth"  # has one channel: as many as needed stand for passes of which only the channels are known
 
 
@@ -114,244 +111,228 @@ def misfits(saved: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[s
 
 
 def differing_settings(saved: Mapping[str, Tensor], config: Config) -> str | None:
-    """Return with which other settings than those of `config` the weights `saved` would fit, dotted paths first.
+    """Return with which other settings than those of `config` the weights `saved` would fit, with both values.
 
     Returns:
-        The settings, with the values of both sides; ``None`` where no settings explain the weights. Settings between
-        which weights cannot tell stand with an "or".
+        The settings by their dotted paths; ``None`` where no settings explain the weights. Settings between which
+        weights cannot tell stand with an "or".
     """
     shapes = {name: tuple(value.shape) for name, value in saved.items()}
-    counts = _number_of_networks(shapes, config)
+    encoders = _by_index(shapes, "representation.representations.")
+    generators = _by_index(shapes, "generator.generators.")
+    if not encoders or sum(map(len, (*encoders.values(), *generators.values()))) < len(shapes):
+        return None  # not weights of such networks at all
+    counts = _number_of_networks(encoders, generators, config)
     if counts is not None:
         return counts
-    steps = _search(shapes, _without_losses(config))
-    if steps is None:
-        return None
-    told = []
-    steps.sort(key=lambda step: ("model" in step[0][0], "generators" in step[0][0], step[0][0][2:3]))
-    for index, step in enumerate(steps):
-        others = _without_losses(config)
-        for other in steps[:index] + steps[index + 1 :]:
-            others = _changed(others, other)
-        told.append(_described([_reported(change, config) for change in _equally_good(shapes, others, step)], config))
-    return "; ".join(told)
+    told: list[str] = []
+    empty = encoders.get(0, {}).get("deltas") == (len(FACTORS) + 1,)
+    if empty != config.empty_partition:
+        told.append(f"empty_partition {empty} (checkpoint) vs {config.empty_partition} (config)")
+    channels = []  # of each encoder, as the checkpoint has it
+    for index, encoder in enumerate(config.model.representations):
+        search = _EncoderSearch(encoders.get(index, {}), encoder, config.model.pose_dim, empty)
+        found = search.solutions()
+        if not found:
+            return None
+        channels.append(found[0].representation_dim)
+        told.append(_described(found, encoder, f"model.representations[{index}]"))
+    for index, generator in enumerate(config.model.generators):
+        solutions = _GeneratorSearch(generators.get(index, {}), generator, config.model.pose_dim, channels).solutions()
+        if not solutions:
+            return None
+        told.append(_described(solutions, generator, f"model.generators[{index}]"))
+    return "; ".join(filter(None, told)) or None
 
 
-def _number_of_networks(shapes: Shapes, config: Config) -> str | None:
+def _by_index(shapes: Shapes, prefix: str) -> dict[int, Shapes]:
+    """Return the weights of each encoder or generator, by the names of their layers."""
+    found: dict[int, Shapes] = {}
+    for name, shape in shapes.items():
+        index, _, layer = name.removeprefix(prefix).partition(".")
+        if name.startswith(prefix) and index.isdecimal():
+            found.setdefault(int(index), {})[layer] = shape
+    return found
+
+
+def _number_of_networks(encoders: Mapping[int, Shapes], generators: Mapping[int, Shapes], config: Config) -> str | None:
     """Say so where the config has another number of encoders or generators than the weights."""
-    encoders, generators = (_indices(shapes, part) for part in ("representation", "generator"))
-    if not encoders:
-        return None
-    if max(encoders) + 1 != len(config.model.representations):
-        return (
-            f"model.representations has {max(encoders) + 1} entries (checkpoint) vs "
-            f"{len(config.model.representations)} (config)"
-        )
-    known = len(config.model.generators)
-    if generators and max(generators) >= known:  # behind them there may be others without weights
-        return f"model.generators has {max(generators) + 1} entries or more (checkpoint) vs {known} (config)"
-    wanted = _indices(_shapes(config) or {}, "generator")
-    if wanted - generators:
-        index = min(wanted - generators)
-        return (
-            f"model.generators[{index}] has no weights (checkpoint) vs {config.model.generators[index].type} (config)"
-        )
+    wanted, given = len(config.model.representations), max(encoders) + 1
+    if given != wanted:
+        return f"model.representations has {given} entries (checkpoint) vs {wanted} (config)"
+    wanted, given = len(config.model.generators), max(generators, default=-1) + 1
+    if given > wanted:  # behind them there may be others without weights
+        return f"model.generators has {given} entries or more (checkpoint) vs {wanted} (config)"
+    for index, generator in enumerate(config.model.generators):
+        if generator.type in _SIZES and index not in generators:
+            return f"model.generators[{index}] has no weights (checkpoint) vs {generator.type} (config)"
     return None
 
 
-def _indices(shapes: Shapes, part: str) -> set[int]:
-    words = [name.split(".") for name in shapes]
-    return {int(word[2]) for word in words if len(word) > 3 and word[0] == part and word[2].isdecimal()}
+class _Search:
+    """Looks for the settings of one encoder or generator with which its weights fit.
+
+    Args:
+        shapes: of the weights, by the names of the layers.
+        part: the settings in the config.
+    """
+
+    def __init__(self, shapes: Shapes, part: Part, kinds: Sequence[str]) -> None:
+        self.shapes = shapes
+        self.part = part
+        self.kinds = kinds
+
+    def build(self, part: Any) -> nn.Module:
+        """Return the network of the settings `part`."""
+        raise NotImplementedError
+
+    def variants(self, part: Any) -> Iterator[Any]:
+        """Yield settings of the type of `part` with which the weights may fit."""
+        raise NotImplementedError
+
+    def solutions(self) -> list[Any]:
+        """Return the settings with which the weights fit, those with the fewest that differ from the config's."""
+        if self._fits(self.part):
+            return [self.part]
+        for kinds in ([self.part.type], [kind for kind in self.kinds if kind != self.part.type]):
+            typed = (_with(self.part, "type", kind) for kind in kinds)
+            fitting = [variant for part in typed for variant in self.variants(part) if self._fits(variant)]
+            if fitting:
+                nearest = [self._nearest(variant) for variant in fitting]
+                least = min(len(_differences(variant, self.part)) for variant in nearest)
+                return [variant for variant in nearest if len(_differences(variant, self.part)) == least]
+        return []
+
+    def _fits(self, part: Any) -> bool:
+        try:
+            with torch.device("meta"):
+                built = self.build(part).state_dict()
+        except (ConfigError, ValueError, RuntimeError, ZeroDivisionError):
+            # The sizes come from a file that does not fit, and no check of settings has seen them.
+            return False
+        return {name: tuple(value.shape) for name, value in built.items()} == self.shapes
+
+    def _nearest(self, part: Any) -> Any:
+        """Return fitting settings with the config's own where these fit, too: not all leave a trace in the weights."""
+        for key, _, current in _differences(part, self.part):
+            changed = _with(part, key, current)
+            if key != "type" and self._fits(changed):
+                part = changed
+        return part
 
 
-def _search(shapes: Shapes, config: Config) -> list[Change] | None:
-    """Return changes of `config` after which everything fits: always the one that brings it nearest."""
-    steps: list[Change] = []
-    distance = _distance(shapes, config)
-    while distance:
-        changes = list(_proposals(shapes, config))
-        rated = [(_distance(shapes, _changed(config, change)), len(change)) for change in changes]
-        if not rated or min(rated)[0] >= distance:
-            return None
-        best = changes[rated.index(min(rated))]
-        distance = min(rated)[0]
-        config = _changed(config, best)
-        # What a later step sets anew was read off while other settings were still wrong.
-        steps = [tuple(entry for entry in step if entry[0] not in dict(best)) for step in steps]
-        steps = [*filter(None, steps), best]
-    return steps
+class _EncoderSearch(_Search):
+    """Looks for the settings of an encoder; `empty` tells of a null partition."""
+
+    def __init__(self, shapes: Shapes, part: RepresentationConfig, pose: int, empty: bool) -> None:
+        super().__init__(shapes, part, tuple(ENCODERS))
+        self.pose, self.empty = pose, empty
+
+    def build(self, part: RepresentationConfig) -> nn.Module:
+        """Return the encoder."""
+        return build_encoder(part, 0, self.pose, len(FACTORS) + self.empty)
+
+    def variants(self, part: RepresentationConfig) -> Iterator[RepresentationConfig]:
+        """Yield the one encoder whose sizes are those of the weights."""
+        yield _with_sizes(part, _Saved(self.shapes, self.pose))
 
 
-def _equally_good(shapes: Shapes, config: Config, step: Change) -> list[Change]:
-    """Return the changes with which everything fits as well as with `step`, which is among them."""
-    (place, _), *_ = step
-    others = [
-        change
-        for change in _proposals(shapes, config)
-        if change != step and len(change) == len(step) and change[0][0][:3] == place[:3]
-    ]
-    return [step, *(change for change in others if _distance(shapes, _changed(config, change)) == 0)]
+class _GeneratorSearch(_Search):
+    """Looks for the settings of a generator; `channels` are those of each encoder's representation."""
+
+    def __init__(self, shapes: Shapes, part: GeneratorConfig, pose: int, channels: Sequence[int]) -> None:
+        # A Copy is whatever it copies, and has no weights.
+        super().__init__(shapes, _without_loss(part), [kind for kind in GENERATORS if kind != "Copy"])
+        self.pose, self.channels, self.taken = pose, channels, part.representations
+
+    def build(self, part: GeneratorConfig) -> nn.Module:
+        """Return the generator. A Copy has no weights whatever it copies, nor has a Sum."""
+        taken = sum(self.channels[index] for index in part.representations)
+        return nn.Module() if part.type == "Copy" else build_generator(part, self.pose, taken, ())
+
+    def variants(self, part: GeneratorConfig) -> Iterator[GeneratorConfig]:
+        """Yield all choices of layers and representations, with the sizes that the weights then tell of."""
+        choices = _CHOICES.get(part.type, {})
+        for values in itertools.product(*choices.values()):
+            chosen = part
+            for key, value in zip(choices, values, strict=True):
+                chosen = _with(chosen, key, value)
+            for taken in self._lists():
+                saved = _Saved(self.shapes, self.pose, sum(self.channels[index] for index in taken))
+                yield _with_sizes(_with(chosen, "representations", taken), saved)
+
+    def _lists(self) -> Iterator[tuple[int, ...]]:
+        """Yield lists of representations, one for each set of them; the config's own for its set."""
+        for count in range(len(self.channels) + 1):
+            for taken in itertools.combinations(range(len(self.channels)), count):
+                yield self.taken if taken == tuple(sorted(self.taken)) else taken
 
 
-def _reported(change: Change, config: Config) -> Change:
-    """Return what of a change the config can be compared with: with another type, not what only that type has."""
-    retyped = any(path[-1] == "type" for path, _ in change)
-    return tuple(
-        (path, value)
-        for path, value in change
-        if not (retyped and ("settings" in path or path[-1] == "render_size")) and _value(config, path) != value
-    )
-
-
-def _described(changes: list[Change], config: Config) -> str:
-    """Return one text for changes that are equally good."""
-    paths = {path for change in changes for path, _ in change}
-    if len(paths) == 1 and all(len(change) == 1 for change in changes):
-        path = next(iter(paths))
-        values = " or ".join(dict.fromkeys(_shown(path, change[0][1]) for change in changes))
-        return f"{_dotted(path)} {values} (checkpoint) vs {_shown(path, _value(config, path))} (config)"
-    texts = [", ".join(_described([(entry,)], config) for entry in change) for change in changes]
-    return " or ".join(dict.fromkeys(texts))
-
-
-def _shown(path: Path, value: Any) -> str:
-    if str(path[-1]).endswith("_passes"):
-        count = channel_count(value)
-        return f"with {count} {'channel' if count == 1 else 'channels'}"
-    return str(list(value) if isinstance(value, tuple) else value)
-
-
-def _dotted(path: Path) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
-
-
-def _proposals(shapes: Shapes, config: Config) -> Iterator[Change]:
-    """Yield changes of `config` that the weights speak for, without those that change nothing."""
-    wanted = _shapes(config) or {}
-    if any(name.endswith(".deltas") and shapes.get(name, shape) != shape for name, shape in wanted.items()):
-        yield ((("empty_partition",), not config.empty_partition),)
-    for path, part, prefix in _parts(config):
-        own, expected = (
-            {name.removeprefix(prefix): shape for name, shape in side.items() if name.startswith(prefix)}
-            for side in (shapes, wanted)
-        )
-        if own == expected:
-            continue
-        taken = part.representations if isinstance(part, GeneratorConfig) else ()
-        channels = sum(config.model.representations[index].representation_dim for index in taken)
-        saved = _Saved(own, config.model.pose_dim, channels)
-        encoders = len(config.model.representations) if isinstance(part, GeneratorConfig) else 0
-        changes = [*_settings(saved, part), *_choices(part), *_lists(encoders)]
-        if own.keys() != expected.keys():
-            changes += _types(saved, part)
-        for change in changes:
-            different = tuple((path + keys, value) for keys, value in change if _differs(part, keys, value))
-            if different:
-                yield different
-
-
-def _settings(saved: _Saved, part: Any) -> Iterator[Change]:
-    """Yield each setting that is a size, as the weights have it; paths start in the encoder or generator `part`."""
+def _with_sizes(part: Any, saved: _Saved) -> Any:
+    """Return `part` with those settings that are sizes as the weights have them."""
     for key, read in _SIZES.get(part.type, {}).items():
         try:
             size = read(saved)
         except (KeyError, IndexError):
             continue
-        if key.endswith("_passes") and size >= 0:
-            stand_in = (_STAND_IN,) * size
-            yield (((key,), getattr(part, key) if size == channel_count(getattr(part, key)) else stand_in),)
-        elif size > 0:
-            yield ((tuple(key.split(".")), size),)
+        if not key.endswith("_passes"):
+            part = _with(part, key, max(size, 1))
+        elif size != channel_count(_value(part, key)):
+            part = _with(part, key, (_STAND_IN,) * size)
+    return part
 
 
-def _choices(part: Any) -> Iterator[Change]:
-    """Yield all combinations of the settings that are choices."""
-    choices = _CHOICES.get(part.type, {})
-    for values in itertools.product(*choices.values()):
-        yield tuple((tuple(key.split(".")), value) for key, value in zip(choices, values, strict=True))
+def _differences(part: Any, current: Any) -> list[tuple[str, Any, Any]]:
+    """Return (key, value, value in the config) of the settings that differ and that both have."""
+    keys = ("type", "representations", *_SIZES.get(part.type, {}), *_CHOICES.get(part.type, {}))
+    triples = ((key, _value(part, key), _value(current, key)) for key in keys)
+    return [(key, value, other) for key, value, other in triples if other is not _ABSENT and value != other]
 
 
-def _lists(encoders: int) -> Iterator[Change]:
-    """Yield all choices of encoders for a generator to listen to."""
-    for count in range(encoders + 1):
-        for chosen in itertools.combinations(range(encoders), count):
-            yield ((("representations",), chosen),)
+def _described(solutions: list[Any], current: Any, path: str) -> str:
+    """Return one text for settings that fit equally well; none where they are the `current` ones."""
+    listed = [
+        [(f"{path}.{key}", _shown(key, value), _shown(key, other)) for key, value, other in _differences(part, current)]
+        for part in solutions
+    ]
+    common = [difference for difference in listed[0] if all(difference in other for other in listed)]
+    rests = [[difference for difference in differences if difference not in common] for differences in listed]
+    texts = [_compared(*difference) for difference in common]
+    if all(len(rest) == 1 for rest in rests) and len({rest[0][0] for rest in rests}) == 1:
+        (key, _, other), values = rests[0][0], dict.fromkeys(rest[0][1] for rest in rests)
+        texts.append(_compared(key, " or ".join(values), other))
+    elif rests[0]:
+        texts.append(" or ".join(dict.fromkeys(" with ".join(_compared(*entry) for entry in rest) for rest in rests)))
+    return ", ".join(texts)
 
 
-def _types(saved: _Saved, part: Any) -> Iterator[Change]:
-    """Yield all other types of network, each with the sizes that the weights have and any of its choices."""
-    for kind in GENERATORS if isinstance(part, GeneratorConfig) else ENCODERS:
-        if kind in (part.type, "Copy"):  # a Copy is whatever it copies
-            continue
-        other = _with(part, ("type",), kind)
-        sizes = tuple(entry for change in _settings(saved, other) for entry in change)
-        for choice in _choices(other):
-            yield ((("type",), kind), *sizes, *choice)
+def _compared(path: str, value: str, other: str) -> str:
+    return f"{path} {value} (checkpoint) vs {other} (config)"
 
 
-def _parts(config: Config) -> Iterator[tuple[Path, RepresentationConfig | GeneratorConfig, str]]:
-    """Yield each encoder and generator: the path of its settings, those, and how the names of its weights start."""
-    for index, encoder in enumerate(config.model.representations):
-        yield ("model", "representations", index), encoder, f"representation.representations.{index}."
-    for index, generator in enumerate(config.model.generators):
-        yield ("model", "generators", index), generator, f"generator.generators.{index}."
+def _shown(key: str, value: Any) -> str:
+    if key.endswith("_passes"):
+        count = channel_count(value)
+        return f"of {count} {'channel' if count == 1 else 'channels'}"
+    return str(list(value) if isinstance(value, tuple) else value)
 
 
-def _distance(shapes: Shapes, config: Config) -> float:
-    """Return how much the weights differ from those of `config`; 0 if they fit, infinite for impossible networks."""
-    wanted = _shapes(config)
-    if wanted is None:
-        return float("inf")
-    distance = _STRANGE_NAME * len(wanted.keys() ^ shapes.keys())
-    for name in wanted.keys() & shapes.keys():
-        one, other = wanted[name], shapes[name]
-        distance += sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
-    return distance
+def _without_loss(part: GeneratorConfig) -> GeneratorConfig:
+    """Return `part` with a loss that wants no files and takes all passes: losses leave no trace in the weights."""
+    return part if _value(part, "settings.loss") is _ABSENT else _with(part, "settings.loss", ("l1",))
 
 
-def _shapes(config: Config) -> Shapes | None:
-    """Return the shapes of a config's weights; ``None`` where such networks cannot be."""
-    try:
-        with torch.device("meta"):
-            return {name: tuple(value.shape) for name, value in SceneModel(config).state_dict().items()}
-    except (ConfigError, ValueError, RuntimeError, ZeroDivisionError):
-        # The sizes come from a file that does not fit, and no check of settings has seen them.
-        return None
-
-
-def _without_losses(config: Config) -> Config:
-    """Return `config` with a loss that wants no weights and allows all passes: losses leave no trace in the weights."""
-    for index, generator in enumerate(config.model.generators):
-        if "loss" in type(generator.settings).model_fields:
-            config = _with(config, ("model", "generators", index, "settings", "loss"), ("l1",))
-    return config
-
-
-def _changed(config: Config, change: Change) -> Config:
-    for path, value in change:
-        config = _with(config, path, value)
-    return config
-
-
-def _with(part: Any, path: Path, value: Any) -> Any:
-    """Return a copy of `part` in which the setting at `path` is `value`; it is not checked."""
-    key, rest = path[0], path[1:]
-    if isinstance(part, tuple) and isinstance(key, int):
-        return (*part[:key], _with(part[key], rest, value) if rest else value, *part[key + 1 :])
-    if key == "type" and isinstance(part, GeneratorConfig):
+def _with(part: Any, key: str, value: Any) -> Any:
+    """Return a copy of `part` with another setting, which is not checked; with another type, of that type."""
+    if key == "type" and isinstance(part, GeneratorConfig) and value != part.type:
         common = {name: getattr(part, name) for name in GeneratorConfig.model_fields}
-        return _GENERATOR.validate_python({**common, "type": value})
-    return part.model_copy(update={key: _with(getattr(part, str(key)), rest, value) if rest else value})
+        return _without_loss(_GENERATOR.validate_python({**common, "type": value}))
+    first, _, rest = key.partition(".")
+    return part.model_copy(update={first: _with(getattr(part, first), rest, value) if rest else value})
 
 
-def _differs(part: Any, path: Path, value: Any) -> bool:
-    try:
-        return bool(_value(part, path) != value)
-    except AttributeError:  # a setting of another type
-        return True
-
-
-def _value(part: Any, path: Path) -> Any:
-    for key in path:
-        part = part[key] if isinstance(key, int) else getattr(part, key)
+def _value(part: Any, key: str) -> Any:
+    """Return the setting called `key`; `_ABSENT` where networks of that type have none."""
+    for name in key.split("."):
+        part = getattr(part, name, _ABSENT)
     return part

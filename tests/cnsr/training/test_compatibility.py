@@ -51,14 +51,44 @@ def test_another_number_or_type_of_networks_is_named(tiny):
 
 
 def test_settings_that_steer_training_are_told_but_fit(tiny):
-    other = tiny(learning_rate=0.5, batch_size=2, generator={"discard_loss": True}, encoder={"gradient_reg": 0.25})
+    other = tiny(learning_rate=0.5, batch_size=2, generator={"override_train": True}, encoder={"gradient_reg": 0.25})
     check_fits(checkpoint_of(tiny()), other, "x.pt")
     assert changed_course(checkpoint_of(tiny()), other) == [
         "batch_size 3 (checkpoint) vs 2 (config)",
         "learning_rate 0.001 (checkpoint) vs 0.5 (config)",
         "model.representations[0].gradient_reg 0.0 (checkpoint) vs 0.25 (config)",
-        "model.generators[0].discard_loss False (checkpoint) vs True (config)",
+        "model.generators[0].override_train False (checkpoint) vs True (config)",
     ]
+
+
+def test_another_schedule_of_the_slopes_is_told_but_fits(tiny):
+    """It has no weights: it only says how the mask is sharpened, and at the test how sharp the null partition is."""
+    schedule = {"start_sigmoid": 6.0, "end_sigmoid": 90.0, "sharpen_sigmoid": 95.0}
+    schedule |= {"sharpening": 1000, "final_sharpening": 2000}
+    other = tiny(encoder=schedule, generator={"override_sample": True})
+    check_fits(checkpoint_of(tiny()), other, "x.pt")
+    assert changed_course(checkpoint_of(tiny()), other) == [
+        "model.representations[0].start_sigmoid 5.0 (checkpoint) vs 6.0 (config)",
+        "model.representations[0].end_sigmoid 100.0 (checkpoint) vs 90.0 (config)",
+        "model.representations[0].sharpen_sigmoid 100.0 (checkpoint) vs 95.0 (config)",
+        "model.representations[0].sharpening 500000 (checkpoint) vs 1000 (config)",
+        "model.representations[0].final_sharpening 100000 (checkpoint) vs 2000 (config)",
+        "model.generators[0].override_sample False (checkpoint) vs True (config)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"encoder": {"aggregation_func": "max"}}, r"aggregation_func mean \(checkpoint\) vs max \(config\)"),
+        ({"encoder": {"render_size": 16}}, r"render_size 8 \(checkpoint\) vs 16 \(config\)"),
+        ({"adaptive_separation": False}, r"adaptive_separation True \(checkpoint\) vs False \(config\)"),
+        ({"network": {"end_relu": True}}, r"settings\.end_relu False \(checkpoint\) vs True \(config\)"),
+    ],
+)
+def test_what_weights_do_not_show_and_networks_depend_on_is_refused(tiny, changes, named):
+    with pytest.raises(CheckpointError, match=named):
+        check_fits(checkpoint_of(tiny()), tiny(**changes), "x.pt")
 
 
 def test_how_weights_once_started_is_told_but_fits(tiny):
