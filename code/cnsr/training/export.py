@@ -4,84 +4,31 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from cnsr import cli
-from cnsr.errors import CheckpointError
-from cnsr.training.adam_state import moments_by_name, optimizer_state
-from cnsr.training.checkpoints import Checkpoint, read_checkpoint, save_content
-from cnsr.training.published import in_published_order, published_content
-
-# Adam's options that every version of PyTorch knows; the others say how it computes, not what.
-_OPTIONS = ("lr", "betas", "eps", "weight_decay")
 
 
-def export(source: Path, target: Path, split: bool = False, wrapped: bool = False, averaged: bool = False) -> str:
-    """Write the checkpoint at `source` to `target` in the published form, and return what was written, for people.
-
-    Moments of Adam are left out where the checkpoint holds none, or such that do not fit its weights.
-
-    Args:
-        source: a checkpoint of this project, or a published one in another form.
-        target: is replaced if it is there.
-        split: keep encoders and generators apart, in ``representation_state`` and ``generator_state``.
-        wrapped: write ``.module.`` after the index of each encoder and generator, as a multi-GPU wrapper does.
-        averaged: write the moving average of the weights.
-
-    Raises:
-        CheckpointError: `source` cannot be read, has no averaged weights, or is `target`.
-        StorageError: `target` cannot be written.
-    """
-    checkpoint = read_checkpoint(source)
-    if target.exists() and target.samefile(source):
-        raise CheckpointError(f"{target}: is the checkpoint itself; write the published form to another file")
-    try:
-        weights = in_published_order(_weights(checkpoint, averaged))
-        moments, remark = _moments(checkpoint, list(weights))
-    except CheckpointError as error:
-        raise CheckpointError(f"{source}: {error}") from error
-    save_content(target, published_content(checkpoint.iteration, weights, moments, split, wrapped))
-    kind = "averaged weights" if averaged else "weights"
-    return f"{target}: {len(weights)} {kind} of iteration {checkpoint.iteration}, {remark}"
-
-
-def _weights(checkpoint: Checkpoint, averaged: bool) -> dict[str, Tensor]:
-    if not averaged:
-        return checkpoint.model_state
-    if checkpoint.ema_state is None:
-        raise CheckpointError("holds no averaged weights (they are kept with ema above 0)")
-    return {**checkpoint.model_state, **checkpoint.ema_state}
-
-
-def _moments(checkpoint: Checkpoint, names: list[str]) -> tuple[dict[str, Any] | None, str]:
-    """Return the moments for weights in the order of `names`, and what to say of them."""
-    saved = checkpoint.optimizer_state
-    if saved is None:
-        return None, "without moments of Adam, of which it holds none"
-    try:
-        moments = moments_by_name(saved, checkpoint.model_state)
-    except ValueError as error:
-        return None, f"without its moments of Adam ({error})"
-    group = saved["param_groups"][0]
-    options = {name: group[name] for name in _OPTIONS if name in group}
-    state = optimizer_state(moments, names, {**options, "amsgrad": False})
-    for entry in state["state"].values():
-        entry["step"] = int(entry["step"])  # a number is what every version of PyTorch takes
-    return state, f"with moments of Adam for {len(moments)} of them"
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m cnsr.training.export",
+        description="Write a checkpoint in the published form: iteration, weights, moments of Adam.",
+    )
+    parser.add_argument("source", metavar="CHECKPOINT", type=Path, help="of training, or a published one")
+    parser.add_argument("target", metavar="OUT", type=Path, help="file to write")
+    parser.add_argument("--split", action="store_true", help="representation_state and generator_state apart")
+    parser.add_argument("--module", action="store_true", help="names with .module., as from a multi-GPU wrapper")
+    parser.add_argument("--ema", action="store_true", help="the moving average of the weights")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m cnsr.training.export", description=__doc__)
-    parser.add_argument("source", metavar="CHECKPOINT", type=Path, help="checkpoint of training")
-    parser.add_argument("target", metavar="OUT", type=Path, help="file to write")
-    parser.add_argument("--split", action="store_true", help="representation_state and generator_state")
-    parser.add_argument("--module", action="store_true", help="names with .module., as from a multi-GPU wrapper")
-    parser.add_argument("--ema", action="store_true", help="the moving average of the weights")
-    arguments = parser.parse_args()
-    print(export(arguments.source, arguments.target, arguments.split, arguments.module, arguments.ema))
+    arguments = _arguments()
+    # PyTorch takes seconds to import.
+    from cnsr.training.exported import export_checkpoint
+
+    source, target = arguments.source, arguments.target
+    print(export_checkpoint(source, target, arguments.split, arguments.module, arguments.ema))
 
 
 if __name__ == "__main__":
