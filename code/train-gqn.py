@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import sys
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 
 from cnsr import cli
@@ -13,13 +17,16 @@ CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Train the networks of a config. To go on after an interruption, give the same command again.",
-        epilog="Ctrl-C (or SIGTERM) saves a checkpoint and ends with status 130 (143); twice ends at once.",
+        epilog="Ctrl-C (or SIGTERM) saves a checkpoint and ends with status 130 (143); twice ends at once. "
+        "On several GPUs: torchrun --nproc_per_node=GPUS train-gqn.py ...",
     )
     parser.add_argument("--config", type=Path, required=True, help="JSON config: a path, or a file name of configs/")
     parser.add_argument(
         "--checkpoint", type=Path, help="start from this checkpoint instead of the newest one in the output folder"
     )
-    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: a GPU if there is one)")
+    parser.add_argument(
+        "--device", help="cpu, cuda or cuda:N (default: a GPU if there is one, of its own with torchrun)"
+    )
     parser.add_argument(
         "--out_folder", type=Path, default=CHECKPOINTS, help="folder for checkpoints and statistics (%(default)s)"
     )
@@ -40,20 +47,30 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Run the script and return its exit status."""
-    arguments = _arguments()
+    # Of the processes that torchrun starts on a machine, with the same options, one is enough to complain about them.
+    with nullcontext() if os.environ.get("LOCAL_RANK", "0") == "0" else redirect_stderr(io.StringIO()):
+        arguments = _arguments()
     from cnsr.config import load_config
+    from cnsr.training.devices import prepare_process
+    from cnsr.training.distributed import Ranks, joined
     from cnsr.training.session import train
 
-    config = load_config(arguments.config)
-    overrides = {"iterations": arguments.iterations, "seed": arguments.seed}
-    config = config.model_copy(update={key: value for key, value in overrides.items() if value is not None})
-    outcome = train(
-        config,
-        arguments.out_folder,
-        device=arguments.device,
-        checkpoint=arguments.checkpoint,
-        fresh=arguments.fresh,
-    )
+    prepare_process(arguments.device)
+    ranks = Ranks.from_environment()
+    with joined(ranks):
+        with ranks.agreed():
+            config = load_config(arguments.config)
+        overrides = {"iterations": arguments.iterations, "seed": arguments.seed}
+        config = config.model_copy(update={key: value for key, value in overrides.items() if value is not None})
+        outcome = train(
+            config,
+            arguments.out_folder,
+            device=arguments.device,
+            checkpoint=arguments.checkpoint,
+            fresh=arguments.fresh,
+            ranks=ranks,
+            command=sys.argv,
+        )
     return 128 + outcome.signal if outcome.signal is not None else 0
 
 

@@ -73,6 +73,24 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
+def check_folder(path: Path) -> None:
+    """Check that files can be made in `path`, or in its nearest existing parent where it is not there yet.
+
+    Nothing is left behind. Raises ``StorageError``.
+    """
+    try:
+        place = path
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            code = errno.EEXIST if place == path else errno.ENOTDIR
+            raise OSError(code, os.strerror(code))
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".writable."):
+            pass
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def make_folder(path: Path) -> None:
     """Create `path` with its parents and check that files can be made in it. Raises ``StorageError``."""
     try:

@@ -1,20 +1,29 @@
-"""Choosing where to compute."""
+"""Choosing where to compute, and laying weights out for it."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
+from torch import nn
 
 from cnsr.errors import ConfigError
+from cnsr.memory import keep_freed_memory
+from cnsr.training.distributed import ALONE, Ranks
+
+_Model = TypeVar("_Model", bound=nn.Module)
 
 
-def choose_device(name: str | None = None) -> torch.device:
-    """Return the device called `name` (``cpu``, ``cuda`` or ``cuda:N``); by default the first GPU, else the CPU.
+def choose_device(name: str | None = None, ranks: Ranks = ALONE) -> torch.device:
+    """Return the device called `name` (``cpu``, ``cuda`` or ``cuda:N``); by default a GPU, or the CPU without one.
+
+    Without a number, it is the first GPU; of several processes on a machine, each has the GPU of its own number.
 
     Raises:
-        ConfigError: the name is none, or this machine has no such device.
+        ConfigError: the name is none, this machine has no such device, or there are more processes than GPUs.
     """
     if name is None:
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -25,8 +34,45 @@ def choose_device(name: str | None = None) -> torch.device:
         return device
     if not torch.cuda.is_available():
         raise ConfigError(f"--device {name}: PyTorch finds no CUDA GPU on this machine; use cpu")
+    count = torch.cuda.device_count()
+    if ranks.count > 1:
+        return _own_gpu(device, count, ranks)
     index = device.index or 0
-    if index >= torch.cuda.device_count():
-        known = ", ".join(f"cuda:{number}" for number in range(torch.cuda.device_count()))
-        raise ConfigError(f"--device {name}: this machine has {known}")
+    if index >= count:
+        raise ConfigError(f"--device {name}: this machine has {', '.join(f'cuda:{number}' for number in range(count))}")
     return torch.device("cuda", index)
+
+
+def prepare_process(name: str | None) -> None:
+    """Let a process that is going to train on the device called `name` (as for `choose_device`) manage memory for it.
+
+    On the CPU, it keeps what it once had (`memory.keep_freed_memory`). This cannot be undone, so that it is for
+    scripts, and not for what they call.
+    """
+    if name == "cpu" or not torch.cuda.is_available():
+        keep_freed_memory()
+
+
+def put_on(device: torch.device, model: _Model) -> _Model:
+    """Return `model` with its weights on `device`, laid out as convolutions are fastest there.
+
+    On GPUs with tensor cores that is channels last: images and hidden values follow the layout of the weights.
+    """
+    model.to(device)
+    if device.type == "cuda":
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
+
+
+def _own_gpu(device: torch.device, count: int, ranks: Ranks) -> torch.device:
+    if device != torch.device(device.type):
+        raise ConfigError(
+            f"--device {device}: torchrun started {ranks.count} processes, each of which takes a GPU of its own; use "
+            "cuda, or CUDA_VISIBLE_DEVICES to choose among the GPUs"
+        )
+    if ranks.local_count > count:
+        raise ConfigError(
+            f"torchrun started {ranks.local_count} processes on a machine with {count} GPU{'s' * (count > 1)}: use "
+            f"--nproc_per_node={count}, or --device cpu"
+        )
+    return torch.device("cuda", ranks.local_rank)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from cnsr.config import Config
 from cnsr.datasets.batch import Batch
 from cnsr.errors import CheckpointError, StorageError, TrainingError
-from cnsr.models.model import SceneModel
+from cnsr.models.model import ModelOutput, SceneModel
 from cnsr.training.adam_state import moments_to_go_on_with, optimizer_state
 from cnsr.training.averaging import WeightAverage
 from cnsr.training.checkpoints import Checkpoint, checkpoint_path, load_weights, save_checkpoint
+from cnsr.training.distributed import ALONE, Ranks, with_shared_gradients
 from cnsr.training.evaluation import evaluate
 from cnsr.training.journal import Journal
 from cnsr.training.pictures import comparison_pictures
@@ -48,10 +50,11 @@ class Outcome:
 class Trainer:
     """Trains a model, and keeps all that a run needs to go on later as if it had never stopped.
 
-    Random numbers come from torch's global generators; the caller seeds them before making the model.
+    Random numbers come from torch's global generators; the caller seeds them before making the model, in all processes
+    alike where there are several.
     """
 
-    def __init__(self, config: Config, model: SceneModel, seed: int, folder: Path) -> None:
+    def __init__(self, config: Config, model: SceneModel, seed: int, folder: Path, ranks: Ranks = ALONE) -> None:
         """Prepare training.
 
         Args:
@@ -59,6 +62,7 @@ class Trainer:
             model: the networks, on the device to train on.
             seed: of the run, to be kept in checkpoints.
             folder: where checkpoints go.
+            ranks: the processes that train `model` together.
         """
         self.config = config
         self.model = model
@@ -66,9 +70,11 @@ class Trainer:
         self.device = next(model.parameters()).device
         self._seed = seed
         self._folder = folder
+        self._ranks = ranks
+        self._network: nn.Module | None = model if ranks.count == 1 else None  # what makes the steps; several wrap it
         self._optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
-        self._average = WeightAverage(model, config.ema) if config.ema > 0 else None
-        self._record = LossRecord()
+        self._average = WeightAverage(model, config.ema) if config.ema > 0 and ranks.first else None
+        self._record = LossRecord(ranks)
         self._clock = StepClock(self.device)
         if config.compile:
             for part in (*model.representation.representations, *model.generator.generators):
@@ -108,34 +114,35 @@ class Trainer:
         self,
         batches: Iterator[Batch],
         test_batches: Sequence[Batch],
-        journal: Journal,
+        journal: Journal | None,
         progress: Progress,
         stop: StopRequest,
     ) -> Outcome:
         """Train until ``config.iterations``, or until `stop` is asked for; either way a checkpoint is left.
 
         Args:
-            batches: never ends; starts with the batch of the next iteration.
+            batches: never ends; starts with the batch of the next iteration, this process's share of it.
             test_batches: held out, to test with; may be empty.
-            journal: where numbers and pictures go.
+            journal: where numbers and pictures go; ``None`` in processes that leave tests and reports to the first.
             progress: what the user sees.
-            stop: asked after every iteration.
+            stop: asked after every iteration. Of several processes, all stop after the iteration at which they have
+                heard that one of them is to.
 
         Raises:
-            TrainingError: the loss is NaN or infinite (the batch is named), or nothing can be trained. The
-                checkpoints so far are kept.
+            TrainingError: the loss is NaN or infinite (the batch is named), or nothing can be trained, in all processes
+                alike. The checkpoints so far are kept.
             StorageError: a checkpoint or log could not be written.
         """
         config = self.config
         saved = self.iteration if checkpoint_path(self._folder, config.job_name, self.iteration).exists() else -1
-        if self.iteration == 0:
+        if self.iteration == 0 and journal is not None:
             settings = config.model_dump(mode="json") | {"seed": self._seed}
             journal.text(0, "config", f"```json\n{json.dumps(settings, indent=4)}\n```")
         self.model.train()
         self._clock.restart()
-        while self.iteration < config.iterations and not stop.came():
+        while self.iteration < config.iterations and self._signal(stop) is None:
             batch = self._next(batches)
-            self._step(batch)
+            self._step(batch, stop.signal)
             progress.step(self._record.latest)
             if self.iteration % config.test_interval == 0:
                 try:
@@ -149,10 +156,11 @@ class Trainer:
                 saved = self.iteration
         if saved != self.iteration:
             self.save("the last one")
-        return Outcome(self.iteration, checkpoint_path(self._folder, config.job_name, self.iteration), stop.signal)
+        path = checkpoint_path(self._folder, config.job_name, self.iteration)
+        return Outcome(self.iteration, path, self._signal(stop))
 
-    def save(self, batch_name: str = "") -> Path:
-        """Write a checkpoint and return its path.
+    def save(self, batch_name: str = "") -> None:
+        """Write a checkpoint, in the first of several processes.
 
         Raises:
             TrainingError: a weight is NaN or infinite, after a step with the batch `batch_name`.
@@ -160,6 +168,8 @@ class Trainer:
         """
         self._record.settle(wait=True)
         self._check_weights(batch_name)
+        if not self._ranks.first:
+            return
         random_states = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random_states["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -173,9 +183,11 @@ class Trainer:
             seed=self._seed,
             config=self.config.model_dump(mode="json"),
         )
-        path = checkpoint_path(self._folder, self.config.job_name, self.iteration)
-        save_checkpoint(path, checkpoint)
-        return path
+        save_checkpoint(checkpoint_path(self._folder, self.config.job_name, self.iteration), checkpoint)
+
+    def _signal(self, stop: StopRequest) -> int | None:
+        """Return the signal that asks for an end, as far as all processes know of it."""
+        return stop.signal if self._ranks.count == 1 else self._record.signal
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         self._clock.data_asked()
@@ -183,30 +195,45 @@ class Trainer:
         self._clock.data_came()
         return batch.to(self.device, non_blocking=True)
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: Batch, stop_signal: int | None = None) -> None:
         """Make one step of Adam. Networks whose weights have no gradient (detached ones) stay as they are."""
         if self.iteration == 0:
             self.model.initialize_outputs(batch)
-        precise = self.config.precision == "fp32"
-        with nullcontext() if precise else torch.autocast(self.device.type, torch.bfloat16):
-            output = self.model(batch, self.iteration)
-        if not output.loss.requires_grad:
-            raise TrainingError("nothing to train: every network is detached, or has its loss discarded")
+        if self._network is None:
+            self._network = self._shared_network(batch)
+        output = self._forward(self._network, batch)
         self._optimizer.zero_grad(set_to_none=True)
-        output.loss.backward()
+        output.loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self.iteration += 1
         if self._average is not None:
             self._average.update(self.iteration)
         self._clock.step_done()
-        self._record.add(self.iteration, batch.name, output.loss, output.terms)
+        self._record.add(self.iteration, batch.name, output.loss, output.terms, stop_signal)
         self._record.settle()
 
-    def _report(self, test_batches: Sequence[Batch], journal: Journal, progress: Progress) -> None:
+    def _forward(self, network: nn.Module, batch: Batch) -> ModelOutput:
+        precise = self.config.precision == "fp32"
+        with nullcontext() if precise else torch.autocast(self.device.type, torch.bfloat16):
+            output: ModelOutput = network(batch, self.iteration)
+        if not output.loss.requires_grad:
+            raise TrainingError("nothing to train: every network is detached, or has its loss discarded")
+        return output
+
+    def _shared_network(self, batch: Batch) -> nn.Module:
+        """Return the model, its gradients shared with the other processes. A step is tried that changes nothing."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), _uncompiled():
+            return with_shared_gradients(self.model, self._forward(self.model, batch).loss)
+
+    def _report(self, test_batches: Sequence[Batch], journal: Journal | None, progress: Progress) -> None:
         """Log the numbers since the last report, and a test."""
         self._record.settle(wait=True)
         speed = self._clock.take()
         numbers = {f"train/{name}": value for name, value in self._record.take_means().items()}
+        if journal is None:
+            self._clock.restart()
+            return
         if speed is not None:
             numbers["speed/iterations_per_second"], numbers["speed/waiting_for_data"] = speed
             progress.waiting(speed[1])
@@ -238,3 +265,13 @@ class Trainer:
         (options,) = self._optimizer.state_dict()["param_groups"]
         names = [name for name, _ in self.model.named_parameters()]
         self._optimizer.load_state_dict(optimizer_state(moments, names, options))
+        for weight, held in self._optimizer.state.items():
+            for kind, value in held.items():
+                # Fused Adam goes through memory: moments from another device may be laid out in another way.
+                if value.shape == weight.shape and value.stride() != weight.stride():
+                    held[kind] = torch.empty_like(weight).copy_(value)
+
+
+def _uncompiled() -> AbstractContextManager[None]:
+    """Let compiled networks run as they are written: compiling for a single step would take longer than the step."""
+    return torch.compiler.set_stance("force_eager")  # type: ignore[no-any-return]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -31,6 +32,11 @@ class Progress:
         self._first = 0
         self._begun = 0.0
         self._spoken = 0.0
+
+    @classmethod
+    def silent(cls) -> Progress:
+        """Return one that shows nothing, for processes that leave it to another one."""
+        return cls(cast("TextIO", _Nowhere()))
 
     @contextmanager
     def over(self, total: int, done: int) -> Iterator[None]:
@@ -74,6 +80,13 @@ class Progress:
             self._bar.write(text, file=self._stream)
         else:
             print(text, file=self._stream, flush=True)
+
+
+class _Nowhere(io.TextIOBase):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 class _Unfailing:

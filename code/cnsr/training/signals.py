@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
@@ -18,12 +19,20 @@ class StopRequest:
     the third does what the system does by default. That nobody reads the output any more (SIGPIPE) stops nothing.
     Outside the main thread, where Python forbids signal handlers, the context does nothing.
 
+    Args:
+        quiet: say nothing when the first signal comes.
+        echo: seconds in which further signals count as the first one: a launcher of several processes passes on what
+            they may have got by themselves.
+
     Attributes:
         signal: number of the signal that came, or ``None``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False, echo: float = 0.0) -> None:
         self.signal: int | None = None
+        self._quiet = quiet
+        self._echo = echo
+        self._came = 0.0
         self._former: dict[int, Any] = {}
 
     def came(self) -> bool:
@@ -47,9 +56,13 @@ class StopRequest:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = number
-            # Straight to the file descriptor: the signal may have come in the middle of a print.
-            with suppress(OSError):
-                os.write(2, b"\nstopping after this iteration, with a checkpoint; once more to stop at once\n")
+            self._came = time.monotonic()
+            if not self._quiet:
+                # Straight to the file descriptor: the signal may have come in the middle of a print.
+                with suppress(OSError):
+                    os.write(2, b"\nstopping after this iteration, with a checkpoint; once more to stop at once\n")
+            return
+        if time.monotonic() - self._came < self._echo:
             return
         for each in self._former:
             signal.signal(each, signal.SIG_DFL)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
+import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cnsr.errors import TrainingError
+from cnsr.training.distributed import ALONE, Ranks
+
+LATE = 4
+"""How many steps later the scalars of a step on a GPU are looked at.
+
+By then they have arrived: programs get hardly more than a step ahead of their GPU. That the number is fixed makes all
+processes see the same at the same iteration."""
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -20,30 +32,45 @@ class _Report:
     iteration: int
     batch_name: str
     names: tuple[str, ...]
-    values: Tensor  # [len(names)], on the CPU; on its way there until `ready`
+    values: Tensor  # [len(names)], or with further ones behind; on the CPU, on its way there until `ready`
     ready: torch.cuda.Event | None
 
 
 class LossRecord:
     """Collects the scalars of every step and averages them from one line of the log to the next.
 
-    On a GPU the values travel to the host behind the computation; they are looked at when they have arrived, a few
-    steps late, and all of them when `settle` is told to wait.
+    On a GPU the values travel to the host behind the computation and are looked at `LATE` steps later, or when
+    `settle` is told to wait. Of several processes, all see the means over all of them; what else they must agree on in
+    every step, their stop signals and that they work on the same batch, travels with the scalars.
 
     Attributes:
         latest: the last loss that is known, or ``None``.
+        signal: number of a stop signal that came to one of several processes, or ``None``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: Ranks = ALONE) -> None:
         self.latest: float | None = None
+        self.signal: int | None = None
+        self._ranks = ranks
         self._underway: deque[_Report] = deque()
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, iteration: int, batch_name: str, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
-        """Note the scalars of a step (`loss` under its own name)."""
+    def add(
+        self,
+        iteration: int,
+        batch_name: str,
+        loss: Tensor,
+        terms: Mapping[str, Tensor],
+        stop_signal: int | None = None,
+    ) -> None:
+        """Note the scalars of a step (`loss` under its own name), and a signal that came to this process."""
         entries = {"loss": loss, **terms}
-        values = torch.stack([value.detach().float().reshape(()) for value in entries.values()])
+        scalars = [value.detach().float().reshape(()) for value in entries.values()]
+        if self._ranks.count > 1:
+            agreed = (*(float(stop_signal == stop) for stop in _STOPS), _fingerprint(batch_name))
+            scalars += [torch.full_like(scalars[0], value) for value in agreed]  # filled on the device
+        values = self._ranks.add_up(torch.stack(scalars))
         ready = None
         if values.is_cuda:
             host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -54,18 +81,18 @@ class LossRecord:
         self._underway.append(_Report(iteration, batch_name, tuple(entries), values, ready))
 
     def settle(self, wait: bool = False) -> None:
-        """Take in the reports that have arrived; with `wait`, all of them.
+        """Take in the reports that are due; with `wait`, all of them.
 
         Raises:
-            TrainingError: a loss is NaN or infinite; its batch is named.
+            TrainingError: a loss is NaN or infinite, and its batch is named; or the processes have read different
+                batches. All processes raise it after the same iteration.
         """
         while self._underway:
             report = self._underway[0]
             if report.ready is not None:
-                if wait:
-                    report.ready.synchronize()
-                elif not report.ready.query():  # type: ignore[no-untyped-call]
+                if not wait and len(self._underway) <= LATE:
                     return
+                report.ready.synchronize()
             self._underway.popleft()
             self._take_in(report)
 
@@ -84,7 +111,11 @@ class LossRecord:
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
 
     def _take_in(self, report: _Report) -> None:
-        values = dict(zip(report.names, report.values.tolist(), strict=True))
+        count = self._ranks.count
+        sums = report.values.tolist()
+        if count > 1:
+            self._compare(report, sums[len(report.names) :])
+        values = {name: total / count for name, total in zip(report.names, sums, strict=False)}
         self.latest = values["loss"]
         if not math.isfinite(self.latest):
             culprits = [name for name, value in values.items() if name != "loss" and not math.isfinite(value)]
@@ -95,6 +126,23 @@ class LossRecord:
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
             self._counts[name] = self._counts.get(name, 0) + 1
+
+    def _compare(self, report: _Report, sums: list[float]) -> None:
+        """Look at what the processes must agree on: how many got each stop signal, and which batch they have."""
+        *stopped, fingerprints = sums
+        for number, processes in zip(_STOPS, stopped, strict=True):
+            if processes:
+                self.signal = int(number)
+        if fingerprints != self._ranks.count * _fingerprint(report.batch_name):
+            raise TrainingError(
+                f"the processes have read different batches at iteration {report.iteration} (the first one "
+                f"{report.batch_name}): train_data_dir must hold the same files on all machines"
+            )
+
+
+def _fingerprint(batch_name: str) -> float:
+    """Return a number in [0, 65536) for the file of a batch, wherever it lies; float32 adds up 256 of them exactly."""
+    return float(zlib.crc32(Path(batch_name).name.encode()) & 0xFFFF)
 
 
 class StepClock:
