@@ -39,6 +39,8 @@ def plain_name(name: str, part: Part | None = None) -> str:
         part: which part's state it stands in, where the file keeps them apart. The index may then come first.
     """
     words = [word for word in name.split(".") if word not in _WRAPPERS]
+    if not words:
+        return name
     for own, listed in _LISTS.items():
         if words[0] == listed or (part == own and words[0].isdecimal()):
             words = [own, *([] if words[0] == listed else [listed]), *words]
