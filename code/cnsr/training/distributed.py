@@ -128,7 +128,7 @@ class Ranks:
             return
         if not self.first:
             self._end_after_first()
-        raise faults[0] if [str(fault) for fault in faults] == told[:1] else UserError("; ".join(told))
+        raise faults[0] if faults and len(told) == 1 else UserError("; ".join(told))
 
     @contextmanager
     def agreed(self) -> Iterator[None]:

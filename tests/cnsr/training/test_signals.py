@@ -44,3 +44,11 @@ def test_a_reader_that_went_away_stops_nothing():
         assert signal.getsignal(signal.SIGPIPE) == signal.SIG_DFL
     finally:
         signal.signal(signal.SIGPIPE, former)
+
+
+def test_what_a_launcher_passes_on_at_once_is_the_same_signal(capfd):
+    with StopRequest(quiet=True, echo=600) as stop:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        assert stop.signal == signal.SIGTERM
+    assert capfd.readouterr().err == ""

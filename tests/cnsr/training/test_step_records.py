@@ -1,10 +1,12 @@
 import math
+import signal
 import time
 
 import pytest
 import torch
 
 from cnsr.errors import TrainingError
+from cnsr.training.distributed import Ranks
 from cnsr.training.step_records import LossRecord, StepClock
 
 
@@ -47,6 +49,50 @@ def test_a_loss_that_is_no_number_names_batch_iteration_and_term(value):
     with pytest.raises(TrainingError) as caught:
         record.settle()
     assert str(caught.value) == f"the loss is {value} at iteration 12 (in generator0_l1), with batch bad.exr"
+
+
+class Mirrored(Ranks):
+    """Two processes, the other of which has what `other` makes of this one's values."""
+
+    def __init__(self, other=lambda values: values):
+        super().__init__(0, 2)
+        object.__setattr__(self, "other", other)
+
+    def add_up(self, values):
+        return values + self.other(values)
+
+
+def test_several_processes_log_the_means_over_all_of_them():
+    record = LossRecord(Mirrored(lambda values: torch.cat((values[:2] * 3, values[2:]))))
+    record.add(1, "b", torch.tensor(1.0), {"generator0_l1": torch.tensor(0.5)})
+    record.settle()
+    assert record.latest == 2.0
+    assert record.signal is None
+    assert record.take_means() == {"loss": 2.0, "generator0_l1": 1.0}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_signal_to_any_process_reaches_all(number):
+    came = torch.tensor([0.0, number == signal.SIGINT, number == signal.SIGTERM, 0.0])
+    elsewhere = LossRecord(Mirrored(lambda values: values + came))
+    elsewhere.add(1, "b", torch.tensor(1.0), {})
+    here = LossRecord(Mirrored())
+    here.add(1, "b", torch.tensor(1.0), {}, stop_signal=number)
+    for record in (elsewhere, here):
+        record.settle()
+        assert record.signal == number
+
+
+def test_processes_with_different_batches_do_not_go_on():
+    other = LossRecord(Mirrored())
+    other.add(7, "data/train/b1.exr", torch.tensor(1.0), {})
+    values = other._underway[0].values / 2
+    record = LossRecord(Mirrored(lambda _: values))
+    record.add(7, "elsewhere/b1.exr", torch.tensor(1.0), {})  # the same file of another machine
+    record.settle()
+    record.add(8, "elsewhere/b2.exr", torch.tensor(1.0), {})
+    with pytest.raises(TrainingError, match=r"different batches at iteration 8 \(the first one elsewhere/b2\.exr\)"):
+        record.settle()
 
 
 def test_the_clock_counts_waiting_for_data_and_forgets_what_lies_before_a_restart():

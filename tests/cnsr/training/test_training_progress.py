@@ -80,3 +80,11 @@ def test_a_stream_that_cannot_be_written_stops_nothing(terminal):
         progress.step(0.5)
         progress.note("another")
         progress.step(0.5)
+
+
+def test_a_silent_one_shows_nothing(capfd):
+    progress = Progress.silent()
+    with progress.over(2, 0):
+        progress.note("nobody hears this")
+        progress.step(1.0)
+    assert capfd.readouterr() == ("", "")
