@@ -11,7 +11,7 @@ PIXEL = {
     "type": "PixelCNN",
     "query_passes": ["position", "id"],
     "render_size": 16,
-    "settings": {"layers": 2, "hidden_units": 10, "propagate_buffers": True},
+    "settings": {"layers": 2, "hidden_units": 10, "propagate_buffers": True, "end_relu": False},
 }
 GQN = {
     "type": "GQN",
@@ -20,7 +20,7 @@ GQN = {
     "settings": {"state_dim": 6, "core_count": 3, "upscale_sharing": False},
 }
 GRU = GQN | {"settings": {"state_dim": 6, "core_count": 2, "cell_type": "GRU", "weight_sharing": True}}
-UNET = {"type": "Unet", "query_passes": ["position", "id"], "render_size": 64}
+UNET = {"type": "Unet", "query_passes": ["position", "id"], "render_size": 64, "settings": {"end_relu": False}}
 DIRECT = PIXEL | {"output_passes": ["direct"], "override_train": True, "override_sample": True}
 INDIRECT = DIRECT | {"output_passes": ["indirect"]}
 SUM = {"type": "Sum", "query_passes": ["direct", "indirect"], "output_passes": ["beauty"], "render_size": 16}
