@@ -241,6 +241,18 @@ def test_steps_that_share_their_weights_may_stand_without_number_or_with_every_n
         assert same(dict(model.state_dict()), state)
 
 
+def test_steps_with_weights_of_their_own_do_not_fit_a_config_that_shares_them(tmp_path):
+    own, shared = ({"state_dim": 4, "core_count": 3, "weight_sharing": sharing} for sharing in (False, True))
+    saved = SceneModel(model_config(tmp_path, [POOL], [GQN | {"settings": own}])).state_dict()
+    model = SceneModel(model_config(tmp_path, [POOL], [GQN | {"settings": shared}]))
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, Checkpoint(3, dict(saved)), "x.pt")
+    assert str(caught.value) == (
+        "x.pt: does not fit the config: generator.generators.0.inference.1.forget.weight is not in the config's "
+        "networks: model.generators[0].settings.weight_sharing False (checkpoint) vs True (config)"
+    )
+
+
 def test_published_order_is_encoders_then_generators():
     state = {"generator.generators.0.a": 1, "representation.representations.0.b": 2, "generator.generators.1.c": 3}
     assert list(in_published_order(state)) == [
