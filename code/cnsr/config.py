@@ -11,7 +11,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -172,15 +172,6 @@ class CopyConfig(GeneratorConfig):
     settings: CopySettings = CopySettings()
 
 
-_GENERATORS: dict[str, type[GeneratorConfig]] = {
-    "PixelCNN": PixelCNNConfig,
-    "Unet": UnetConfig,
-    "GQN": GQNConfig,
-    "Sum": SumConfig,
-    "Copy": CopyConfig,
-}
-
-
 def _generator_type(value: object) -> str:
     kind = value.get("type", "GQN") if isinstance(value, dict) else getattr(value, "type", None)
     return kind if isinstance(kind, str) else "?"
@@ -194,6 +185,10 @@ AnyGenerator = Annotated[
     | Annotated[CopyConfig, Tag("Copy")],
     Discriminator(_generator_type),
 ]
+_GENERATORS: dict[str, type[GeneratorConfig]] = {
+    tag.tag: model for model, tag in map(get_args, get_args(get_args(AnyGenerator)[0]))
+}
+"""The config of each type."""
 
 
 class ModelConfig(_Settings):
