@@ -49,3 +49,8 @@ def test_every_key_of_a_part_is_listed_with_its_default(section):
 def test_every_key_of_the_run_is_listed_with_its_default():
     top, _, _ = PAGE.partition("## `model`")
     check(rows(top), config.Config)
+
+
+def test_every_config_of_the_project_is_named():
+    names = {file.name for file in config.CONFIG_FOLDER.glob("*.json")}
+    assert set(re.findall(r"`(\w+\.json)`", PAGE)) == names
