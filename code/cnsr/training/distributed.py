@@ -16,6 +16,7 @@ The first one alone reads and writes checkpoints, evaluates and reports; the dat
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import shutil
@@ -214,6 +215,8 @@ def joined(ranks: Ranks) -> Iterator[None]:
         raise TrainingError(f"the processes do not find each other at {place}: {_first_line(error)}") from error
     try:
         with warnings.catch_warnings():
+            # Of weights [o, i, 1, 1], whose strides along axes of length 1 say nothing.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             if not ranks.first:
                 warnings.simplefilter("ignore", UserWarning)
             yield
@@ -228,6 +231,9 @@ def joined(ranks: Ranks) -> Iterator[None]:
             raise SystemExit(130) from None
         raise
     # Not after an error: others may wait for this process in the midst of a step, and destroying could wait for them.
+    # The wrapped model lies in a cycle of references; what is left of it would hold the group until Python has ended,
+    # and the threads of Gloo then end the process with a signal.
+    gc.collect()
     dist.destroy_process_group()
 
 
