@@ -293,6 +293,13 @@ def test_a_copy_must_fit_what_it_copies(original, copied, expected):
     assert expected in message_of(with_copy(original, copied))
 
 
+def test_copies_are_not_copied():
+    data = with_copy({}, {})
+    data["model"]["generators"].append({"type": "Copy", "settings": {"index": 1}})
+    expected = "generators[2].settings.index: expected an earlier generator that is no Copy, found 1"
+    assert expected in message_of(data)
+
+
 @pytest.mark.parametrize(
     ("original", "copied"),
     [

@@ -9,7 +9,7 @@ ENCODERS = {
     "vector and map": [{"representation_dim": 6}, {"type": "Tower", "representation_dim": 5, "render_size": 16}],
     "maps of two sizes": [
         {"type": "Tower", "representation_dim": 5, "render_size": 16},
-        {"type": "Tower", "representation_dim": 7, "render_size": 8, "observation_passes": ["depth"]},
+        {"type": "Tower", "representation_dim": 7, "render_size": 12, "observation_passes": ["depth"]},
     ],
     "all kinds": [
         {"type": "Pyramid", "representation_dim": 6, "render_size": 32},
