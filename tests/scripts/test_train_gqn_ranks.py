@@ -30,6 +30,12 @@ PIXEL = {
     "render_size": SIZE,
     "settings": {"layers": 2, "hidden_units": 16, "end_relu": False, "initial_output": "log_mean"},
 }
+DRAWN = {
+    "type": "GQN",
+    "query_passes": ["normal"],
+    "render_size": SIZE,
+    "settings": {"state_dim": 8, "latent_dim": 2, "core_count": 2, "downscaling": 2},
+}
 SETTINGS = {
     "logging": False,
     "seed": 3,
@@ -133,8 +139,12 @@ def assert_same_course(one, other):
 
 
 def test_two_processes_do_what_one_does(place):
-    """Partitions take the mean over all scenes, forward and backward; the price of the null partition is paid once."""
-    configure(place, [POOL | {"gradient_reg": 0.4, "sharpening": 8}], empty_partition=True, ema=0.9)
+    """Partitions take the mean over all scenes, forward and backward; the price of the null partition is paid once.
+
+    The latent variables of a GQN are drawn with the same random numbers, in training and in tests.
+    """
+    encoder = POOL | {"gradient_reg": 0.4, "sharpening": 8}
+    configure(place, [encoder], [PIXEL, DRAWN], empty_partition=True, ema=0.9)
     one = trained(place, 0, "one", 5)
     two = trained(place, 2, "two", 5)
     assert_same_course(one, two)

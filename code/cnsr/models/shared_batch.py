@@ -4,7 +4,8 @@ Where several processes share a training batch, these are the places at which th
 they compute what one process would. Whoever sets up the default process group of ``torch.distributed`` thereby says
 that every training step is shared: each process has equally many scenes, in the order of the ranks, minimizes the mean
 loss of its own, and averages its gradients with those of the others (``DistributedDataParallel``). All of them must
-come by here in the same order. Sampling and evaluation are each process's own and do not use this module.
+come by here in the same order. Evaluation, which one process may do alone, takes no such means, and draws its noise
+for itself: gradients are off then.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def mean_over_scenes(values: Tensor) -> Tensor:
 def noise_for_scenes(like: Tensor) -> Tensor:
     """Return standard normal noise of the shape, type and device of [B, ...], from torch's global generator.
 
-    Each process draws the noise of the whole batch and takes that of its own scenes: with equal states of their
-    generators, K processes use the numbers that one would, and leave the state that one would.
+    In training, each process draws the noise of the whole batch and takes that of its own scenes: with equal states of
+    their generators, K processes use the numbers that one would, and leave the state that one would.
     """
-    rank, count = _place()
+    rank, count = _place() if torch.is_grad_enabled() else (0, 1)
     scenes = len(like)
     # Always contiguous: the numbers must not come in another order where `like` lies in memory otherwise.
     noise = torch.randn((count * scenes, *like.shape[1:]), dtype=like.dtype, device=like.device)
