@@ -12,6 +12,7 @@ from cnsr.models.encoders import Encoder, Pool, Pyramid, Tower
 from cnsr.models.generator import Generator, Place
 from cnsr.models.gqn import GQN
 from cnsr.models.pixel_generator import PixelGenerator
+from cnsr.models.unet import Unet
 from cnsr.models.weightless import Copy, Sum
 
 ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
@@ -24,6 +25,7 @@ ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
 GENERATORS: Mapping[str, Callable[[Any, Place], Generator]] = {
     "PixelCNN": PixelGenerator,
     "GQN": GQN,
+    "Unet": Unet,
     "Sum": Sum,
     "Copy": Copy,
 }

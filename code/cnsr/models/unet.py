@@ -1,0 +1,126 @@
+"""The U-Net generator (``Unet``): convolutions at seven levels of resolution. Spec: ``networks.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnsr.config import UnetConfig
+from cnsr.models import winograd
+from cnsr.models.constant_maps import convolved_constants
+from cnsr.models.generator import Generator, Given, Place, Step
+from cnsr.models.losses import ImageLoss, LossScales
+
+CHANNELS = (128, 256, 512, 512, 512, 512, 512)
+"""Of the features at each level, from the full resolution down."""
+UP_NAMES = ("3", "2", "1", "6", "5", "4")
+"""By what published checkpoints call the way up to each level but the deepest."""
+SCALES = LossScales(l1=0.5, nll=1.0, nll_iterations=20_000)
+
+
+class Unet(Generator):
+    """Maps the buffers, the query pose and the representation to radiance, with features of ever larger surroundings.
+
+    On the way down, each level also sees representation and pose; what its convolution makes of constant maps is
+    computed once a scene. On the way up, each level sees the features that the way down had there. Images are laid
+    out channels-last.
+
+    Args:
+        config: says the losses and the buffers.
+        place: numbers of channels.
+        channels: of the features at each of the seven levels.
+    """
+
+    def __init__(self, config: UnetConfig, place: Place, channels: Sequence[int] = CHANNELS) -> None:
+        super().__init__()
+        self.settings = config.settings
+        self.criterion = ImageLoss(config.settings.loss, config.output_passes, SCALES)
+        before = (place.buffers, *channels)
+        extras = place.representation + place.pose
+        for level, features in enumerate(channels):
+            self.add_module(f"down_block{level + 1}", _Block(before[level] + extras, features))
+        for level, name in reversed(list(enumerate(UP_NAMES))):
+            features = channels[level]
+            upscale = nn.ConvTranspose2d(channels[level + 1], features, 4, stride=2, padding=1)
+            self.add_module(f"upscale{name}", upscale)
+            self.add_module(f"up_block{name}", _Block(2 * features, features))
+        self.final = nn.Conv2d(channels[0], place.output, 1)
+
+    def training_step(self, given: Given, target: Tensor, iteration: int) -> Step:
+        """Return the image [B, C, S, S] and the losses that the config names."""
+        output = self(given)
+        return Step(self.criterion.image(output), self.criterion(output, target, iteration))
+
+    def sample(self, given: Given) -> Tensor:
+        """Return the image [B, C, S, S]."""
+        return self.criterion.image(self(given))
+
+    def forward(self, given: Given) -> Tensor:
+        """Return the output Y [B, C, S, S] in float32, in log space if a loss is logarithmic; S a multiple of 64."""
+        x = given.buffers.contiguous(memory_format=torch.channels_last)
+        skips: list[Tensor] = []
+        for level in range(len(CHANNELS)):
+            if level:
+                x = F.max_pool2d(x, 2)
+            x = self._block(f"down_block{level + 1}")(*_seen(x, given))  # [B, channels, S / 2^level, S / 2^level]
+            skips.append(x)
+        skips.pop()
+        for name in reversed(UP_NAMES):
+            x = cast("nn.ConvTranspose2d", self.get_submodule(f"upscale{name}"))(x)
+            x = self._block(f"up_block{name}")([x, skips.pop()])
+        output: Tensor = self.final(x).float()
+        return F.relu(output) if self.settings.end_relu else output
+
+    def _block(self, name: str) -> _Block:
+        return cast("_Block", self.get_submodule(name))
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions, each with a ReLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.model = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, maps: Sequence[Tensor], constants: Tensor | None = None) -> Tensor:
+        """Return [B, outputs, s, s] from maps [B, C_i, s, s] and vectors [B, c] that stand for constant maps."""
+        first, rectify, second, _ = self.model
+        x = rectify(_convolved(cast("nn.Conv2d", first), maps, constants))
+        result: Tensor = rectify(_convolved(cast("nn.Conv2d", second), [x], None))
+        return result
+
+
+def _seen(features: Tensor, given: Given) -> tuple[list[Tensor], Tensor]:
+    """Return what a level on the way down convolves: maps [B, C_i, s, s], and vectors for constant maps [B, c]."""
+    if given.representation.shape[2:] == (1, 1):
+        return [features], torch.cat((given.representation.flatten(1), given.pose), dim=1)
+    size = features.shape[2:]
+    return [features, F.interpolate(given.representation, size=size, mode="nearest").to(features.dtype)], given.pose
+
+
+def _convolved(layer: nn.Conv2d, maps: Sequence[Tensor], constants: Tensor | None) -> Tensor:
+    """Return the layer's convolution of the concatenation of maps [B, C_i, s, s] and constant maps."""
+    size = maps[0].shape[-1]
+    bias = cast("Tensor", layer.bias)
+    if size == 1:  # of the kernel, only the center lies inside of the image
+        vectors = [part.flatten(1) for part in maps] + ([] if constants is None else [constants])
+        return F.linear(torch.cat(vectors, dim=1), layer.weight[:, :, 1, 1], bias)[:, :, None, None]
+    channels = sum(part.shape[1] for part in maps)
+    on_maps, on_constants = layer.weight.split([channels, layer.in_channels - channels], dim=1)
+    if winograd.is_faster(maps[0], on_maps):
+        result = winograd.convolve(maps, on_maps, bias)
+    else:
+        together = maps[0] if len(maps) == 1 else torch.cat(list(maps), dim=1)
+        result = F.conv2d(together, on_maps, bias, padding=1)
+    if constants is None:
+        return result
+    return result.add_(convolved_constants(constants, on_constants, size).to(result.dtype))
