@@ -55,8 +55,8 @@ class RecurrentCell(nn.Module, ABC):
             inputs: in the order of the weights' channels; some are maps, and at least one is a vector.
         """
 
-    def _convolve(self, gates: Sequence[str], inputs: Sequence[Input]) -> tuple[Tensor, ...]:
-        """Return for each of the gates the convolution [B, H, s, s] of [h, inputs], in float32.
+    def _convolve(self, gates: Sequence[str], inputs: Sequence[Input]) -> Tensor:
+        """Return the convolution of [h, inputs] for all of the gates, [B, gates H, s, s] in float32.
 
         Args:
             gates: their names.
@@ -77,8 +77,8 @@ class RecurrentCell(nn.Module, ABC):
         total = maps[0]
         for term in maps[1:]:
             total = total.add_(term)
-        constant = spread_taps(_with_bias(sum(taps[1:], taps[0]), biases), taps_inside(total.shape[-1], KERNEL, biases))
-        return total.add_(constant.to(total.dtype)).float().chunk(len(gates), dim=1)
+        constant = spread_taps(sum(taps, _taps_of_bias(biases)), taps_inside(total.shape[-1], KERNEL, biases))
+        return total.add_(constant.to(total.dtype)).float()
 
 
 class LSTMCell(RecurrentCell):
@@ -92,11 +92,9 @@ class LSTMCell(RecurrentCell):
     def forward(self, state: State | None, inputs: Sequence[Input]) -> State:
         """Return the next (h, c)."""
         hidden = None if state is None else state[0]
-        forget, enter, leave, new = self._convolve(self.gates(), (hidden, *inputs))
-        memory = torch.sigmoid(enter) * torch.tanh(new)
-        if state is not None:
-            memory = memory + torch.sigmoid(forget) * state[1]
-        return torch.sigmoid(leave) * torch.tanh(memory), memory
+        gates = self._convolve(self.gates(), (hidden, *inputs))
+        result: State = _LSTMUpdate.apply(gates, None if state is None else state[1])  # type: ignore[no-untyped-call]
+        return result
 
 
 class GRUCell(RecurrentCell):
@@ -110,18 +108,16 @@ class GRUCell(RecurrentCell):
     def forward(self, state: State | None, inputs: Sequence[Input]) -> State:
         """Return the next (h,)."""
         hidden = None if state is None else state[0]
-        reset, update = (torch.sigmoid(gate) for gate in self._convolve(("reset", "update"), (hidden, *inputs)))
+        reset, update = torch.sigmoid(self._convolve(("reset", "update"), (hidden, *inputs))).chunk(2, dim=1)
         kept = None if hidden is None else hidden * reset
-        (new,) = self._convolve(("state",), (kept, *inputs))
-        new = torch.tanh(new) * update
+        new = torch.tanh(self._convolve(("state",), (kept, *inputs))) * update
         return (new if hidden is None else hidden * (1 - update) + new,)
 
 
-def _with_bias(taps: Tensor, bias: Tensor) -> Tensor:
-    """Add a bias [o] to taps [o, B, k k]: every pixel sees the middle one."""
-    middle = torch.zeros(taps.shape[-1], dtype=bias.dtype, device=bias.device)
-    middle[len(middle) // 2] = 1
-    return taps + bias[:, None, None] * middle
+def _taps_of_bias(bias: Tensor) -> Tensor:
+    """Return taps [o, 1, k k] that add a bias [o]: every pixel sees the middle one."""
+    beside = KERNEL * KERNEL // 2
+    return F.pad(bias[:, None, None], (beside, beside))
 
 
 class _StackedConvolution(torch.autograd.Function):
@@ -161,3 +157,40 @@ class _StackedConvolution(torch.autograd.Function):
             else of_stacked.to(weights[0].dtype).split([len(weight) for weight in weights])
         )
         return None if of_maps is None else of_maps.to(maps.dtype), *of_weights
+
+
+class _LSTMUpdate(torch.autograd.Function):
+    """From what the gates' convolutions give, [B, 4 H, s, s], and the memory c, make the next h and c.
+
+    The gates' values overwrite the former, which nobody may use any more, and are all that is kept beside c.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gates: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
+        forget, enter, leave, new = gates.chunk(4, dim=1)
+        gates[:, : 3 * forget.shape[1]].sigmoid_()
+        new.tanh_()
+        following = enter * new
+        if memory is not None:
+            following.addcmul_(forget, memory)
+        ctx.save_for_backward(gates, memory, following)
+        return torch.tanh(following).mul_(leave), following
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_hidden: Tensor, of_following: Tensor) -> tuple[Tensor, Tensor | None]:
+        gates, memory, following = ctx.saved_tensors
+        forget, enter, leave, new = gates.chunk(4, dim=1)
+        through_tanh, through_sigmoid = torch.ops.aten.tanh_backward, torch.ops.aten.sigmoid_backward
+        shown = torch.tanh(following)
+        change = through_tanh(of_hidden * leave, shown).add_(of_following)  # gradient of the next c
+        result = torch.empty_like(gates)
+        of_forget, of_enter, of_leave, of_new = result.chunk(4, dim=1)
+        of_enter.copy_(through_sigmoid(change * new, enter))
+        of_leave.copy_(through_sigmoid(of_hidden * shown, leave))
+        of_new.copy_(through_tanh(change * enter, new))
+        if memory is None:
+            of_forget.zero_()
+            return result, None
+        of_forget.copy_(through_sigmoid(change * memory, forget))
+        return result, change.mul_(forget)
