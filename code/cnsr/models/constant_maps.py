@@ -8,32 +8,40 @@ and vectors are formed once a scene and tap, and each pixel adds up the taps tha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from cnsr.models import winograd
 
 
-def convolve_with_constants(
-    maps: Tensor, on_maps: Tensor, constants: Tensor, on_constants: Tensor, bias: Tensor | None
-) -> Tensor:
-    """Return the convolution, padded to keep the size, of maps and of vectors that stand for constant maps.
+def convolve(layer: nn.Conv2d, maps: Sequence[Tensor], constants: Tensor | None = None) -> Tensor:
+    """Return what a 3 x 3 layer, padded to keep the size, makes of maps and of vectors that stand for constant maps.
 
-    The same as convolving the concatenation of `maps` and the expanded `constants` with that of their weights.
+    The same as convolving their concatenation.
 
     Args:
-        maps: [B, x, S, S].
-        on_maps: weights [o, x, k, k], k odd.
-        constants: [B, c].
-        on_constants: weights [o, c, k, k].
-        bias: [o] or none.
+        layer: with padding and stride 1.
+        maps: [B, x_i, S, S] each.
+        constants: [B, c]; c and all x_i are the layer's input channels.
 
     Returns:
         [B, o, S, S].
     """
-    result = F.conv2d(maps, on_maps, bias, padding=on_maps.shape[-1] // 2)
-    constant = convolved_constants(constants, on_constants, result.shape[-1])
-    return result.add_(constant.to(result.dtype))
+    channels = sum(part.shape[1] for part in maps)
+    on_maps, on_constants = torch.split(layer.weight, [channels, layer.in_channels - channels], dim=1)
+    bias = cast("Tensor", layer.bias)
+    if winograd.is_faster(maps[0], on_maps):
+        result = winograd.convolve(maps, on_maps, bias)
+    else:
+        together = maps[0] if len(maps) == 1 else torch.cat(list(maps), dim=1)
+        result = F.conv2d(together, on_maps, bias, padding=1)
+    if constants is None:
+        return result
+    return result.add_(convolved_constants(constants, on_constants, result.shape[-1]).to(result.dtype))
 
 
 def convolved_constants(constants: Tensor, weight: Tensor, size: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cnsr.buffers import channel_count
 from cnsr.config import RepresentationConfig
-from cnsr.models.constant_maps import convolve_with_constants
+from cnsr.models.constant_maps import convolve
 
 
 class Encoder(nn.Module, ABC):
@@ -60,9 +60,9 @@ class Tower(Encoder):
         # ReLU in place: a convolution keeps its input for the backward pass, not its output.
         a = F.relu_(self.conv1(images))  # [M, R, S/2, S/2]
         skip = F.relu_(self.skip_conv1(a))  # [M, R, S/4, S/4]
-        b = F.relu_(self.conv3(F.relu_(self.conv2(a)))) + skip
-        skip = F.relu_(_convolve_with_pose(self.skip_conv2, b, poses))
-        c = F.relu_(self.conv5(F.relu_(_convolve_with_pose(self.conv4, b, poses)))) + skip
+        b = F.relu_(self.conv3(F.relu_(convolve(self.conv2, [a])))) + skip
+        skip = F.relu_(convolve(self.skip_conv2, [b], poses))
+        c = F.relu_(convolve(self.conv5, [F.relu_(convolve(self.conv4, [b], poses))])) + skip
         return F.relu_(self.conv6(c))
 
 
@@ -108,9 +108,3 @@ class Pyramid(Encoder):
         for layer in self.conv_list:
             x = F.relu_(layer(x))
         return F.relu_(self.out_conv(x))
-
-
-def _convolve_with_pose(layer: nn.Conv2d, maps: Tensor, poses: Tensor) -> Tensor:
-    """Return `layer` applied to maps [M, C, s, s] and behind them the poses [M, V] as constant maps."""
-    on_maps, on_poses = torch.split(layer.weight, [maps.shape[1], poses.shape[1]], dim=1)
-    return convolve_with_constants(maps, on_maps, poses, on_poses, layer.bias)

@@ -1,8 +1,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from cnsr.models.constant_maps import convolve_with_constants, convolved_constants
+from cnsr.models.constant_maps import convolve, convolved_constants
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -23,11 +24,33 @@ def test_constants_give_what_their_maps_would(kernel, size, deviation):
     assert deviation(weight.grad, plain_weight.grad) < 1e-5
 
 
-def test_maps_and_constants_are_convolved_together(deviation):
-    maps, vectors, bias = torch.randn(2, 3, 6, 6), torch.randn(2, 4), torch.randn(7)
-    weight = torch.randn(7, 3 + 4, 3, 3)
-    on_maps, on_constants = weight.split([3, 4], dim=1)
-    together = torch.cat([maps, vectors[:, :, None, None].expand(-1, -1, 6, 6)], dim=1)
-    for bias_or_none in (bias, None):
-        result = convolve_with_constants(maps, on_maps, vectors, on_constants, bias_or_none)
-        assert deviation(result, F.conv2d(together, weight, bias_or_none, padding=1)) < 1e-6
+@pytest.mark.parametrize(
+    ("widths", "outputs", "size"),
+    [([3], 7, 6), ([2, 4], 7, 5), ([3], 4, 1), ([20], 18, 12), ([9, 8], 16, 8)],
+)
+@pytest.mark.parametrize("constants", [0, 4])
+def test_maps_and_constants_are_convolved_together(widths, outputs, size, constants, deviation):
+    """With few channels and with so many that products are saved."""
+    maps = [torch.randn(2, width, size, size, requires_grad=True) for width in widths]
+    vectors = torch.randn(2, constants, requires_grad=True) if constants else None
+    layer = nn.Conv2d(sum(widths) + constants, outputs, 3, padding=1)
+    result = convolve(layer, maps, vectors)
+
+    weight, bias = (value.detach().double().requires_grad_() for value in (layer.weight, layer.bias))
+    plain_maps = [part.detach().double().requires_grad_() for part in maps]
+    together = list(plain_maps)
+    if vectors is not None:
+        plain_vectors = vectors.detach().double().requires_grad_()
+        together.append(plain_vectors[:, :, None, None].expand(-1, -1, size, size))
+    plain = F.conv2d(torch.cat(together, dim=1), weight, bias, padding=1)
+    assert deviation(result, plain) < 1e-5
+
+    upstream = torch.randn(result.shape)
+    result.backward(upstream)
+    plain.backward(upstream.double())
+    assert deviation(layer.weight.grad, weight.grad) < 1e-4
+    assert deviation(layer.bias.grad, bias.grad) < 1e-4
+    for part, plain_part in zip(maps, plain_maps, strict=True):
+        assert deviation(part.grad, plain_part.grad) < 1e-4
+    if vectors is not None:
+        assert deviation(vectors.grad, plain_vectors.grad) < 1e-4

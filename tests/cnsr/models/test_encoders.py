@@ -14,6 +14,7 @@ COMPARED = [
     ("Tower", ("beauty", "id"), 9, 4),
     ("Tower", ("beauty",), 10, 8),
     ("Tower", ALL_PASSES, 7, 28),
+    ("Tower", ("beauty",), 40, 32),  # wide enough for saving products
     ("Pyramid", ("beauty",), 5, 16),
     ("Pyramid", ("depth", "id"), 6, 32),
     ("Pyramid", ALL_PASSES, 7, 64),
