@@ -103,7 +103,7 @@ class _Convolution(torch.autograd.Function):
         return (
             None if on_kernel is None else _transformed_back(on_kernel),
             upstream.sum(dim=(0, 1, 2)) if to_bias else None,
-            *([part.permute(0, 3, 1, 2) for part in gradients] or [None] * len(parts)),
+            *([part.permute(0, 3, 1, 2) for part in gradients] if gradients else [None] * len(parts)),
         )
 
 
