@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from cnsr.buffers import BUFFERS
 from cnsr.config import parse_config
+from cnsr.datasets.batch import Batch
 
 sys.path.append(str(Path(__file__).parents[2] / "reference"))
 
@@ -89,6 +92,28 @@ def tiny(tmp_path):
         settings["model"]["generators"][0] |= generator or {}
         settings["model"]["generators"][0]["settings"] |= network or {}
         return parse_config(settings, folder=tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def random_batch():
+    """Return a function that makes a batch for a config, of scenes that differ in a factor (or in all, ``None``)."""
+
+    def make(config, factor=1, views=2):
+        scenes, size = config.batch_size, config.render_size
+
+        def pixels(names, *shape):
+            return {name: torch.rand(*shape, BUFFERS[name].channels, size, size) for name in names}
+
+        return Batch(
+            observations=pixels(config.observation_passes, scenes, views),
+            observation_poses=torch.rand(scenes, views, 16),
+            queries=pixels(config.query_passes, scenes),
+            query_poses=torch.rand(scenes, 16),
+            factor=factor,
+            name="random",
+        )
 
     return make
 
