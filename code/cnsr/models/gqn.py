@@ -1,7 +1,7 @@
 """The recurrent generator (``GQN``): an image is drawn in steps, each with latent variables of its own.
 
-Eslami et al., *Neural scene representation and rendering*, Science 360 (2018), supplement, section 2. Spec:
-``networks.md``, "Generators".
+Eslami et al., *Neural scene representation and rendering*, Science 360 (2018), after Gregor et al., *DRAW: A Recurrent
+Neural Network For Image Generation*, ICML 2015. Spec: ``networks.md``, "Generators".
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from cnsr.config import GQNConfig
 from cnsr.models.generator import Generator, Given, Place, Step
-from cnsr.models.losses import check_never_negative
 from cnsr.models.recurrent_cells import GRUCell, LSTMCell, RecurrentCell, State
 from cnsr.models.shared_batch import noise_for_scenes
 
@@ -44,7 +43,7 @@ class Gaussian:
 
 
 class GQN(Generator):
-    """Draws an image as DRAW does, given the query's buffers and pose and the scene's representation.
+    """Draws an image, given the query's buffers and pose and the scene's representation.
 
     In every step the prior of the latent variables follows from what is drawn so far; the posterior knows the target
     besides. All states have s = S / `downscaling` pixels. The canvas, the sum of all upsampled hidden states, is only
@@ -53,14 +52,10 @@ class GQN(Generator):
 
     Layers that all steps share (`weight_sharing`, `upscale_sharing`) are lists of one: ``inference.0``,
     ``upsample.0``.
-
-    Raises:
-        ConfigError: an output pass has values below 0, which the likelihood, in log space, cannot take.
     """
 
     def __init__(self, config: GQNConfig, place: Place) -> None:
         super().__init__()
-        check_never_negative(config.output_passes, "output_passes", "use a PixelCNN or Unet with loss 'l1'")
         settings = config.settings
         hidden, latent, scale = settings.state_dim, settings.latent_dim, settings.downscaling
         make_cell, scene = CELLS[settings.cell_type], place.pose + place.representation
