@@ -34,7 +34,7 @@ class Tower(Encoder):
     """Convolutions that quarter the image size: R x S/4 x S/4.
 
     The layers are those of the tower encoder of Eslami et al. 2018 (supplement, figure S1), for R channels. Images
-    are laid out channels-last, which is faster on CPUs and GPUs, and needs less memory.
+    are laid out channels-last, which is faster on the CPU, needs less memory, and suits the kernels of GPUs.
 
     Args:
         config: says which buffers are observed, and R, at least 2.

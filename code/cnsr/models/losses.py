@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnsr.buffers import BUFFERS, Display, channel_count
+from cnsr.buffers import channel_count
 from cnsr.errors import ConfigError
 from cnsr.models.ssim import ssim
 from cnsr.models.vgg import VggFeatures
@@ -38,7 +38,7 @@ class ImageLoss(nn.Module):
     autocast.
 
     Raises:
-        ConfigError: a loss cannot work with the output passes, or needs weights that are not there.
+        ConfigError: ``vgg`` cannot work with the output passes, or its weights are not there.
     """
 
     def __init__(self, names: Sequence[str], output_passes: Sequence[str], scales: LossScales) -> None:
@@ -46,8 +46,6 @@ class ImageLoss(nn.Module):
         self.names = tuple(names)
         self.scales = scales
         self.log_space = any(name.startswith("log") for name in names)
-        if self.log_space:
-            check_never_negative(output_passes, "settings.loss", "use 'l1'")
         if "vgg" in names:
             if channel_count(output_passes) != 3:
                 raise ConfigError("settings.loss: 'vgg' compares images of 3 channels, so output_passes must have 3")
@@ -94,19 +92,3 @@ def annealed_sigma(iteration: int, iterations: int) -> float:
     """Return the standard deviation of the likelihood: linear from 2 to 0.1 within `iterations`, then constant."""
     first, last = NLL_SIGMAS
     return max(first + (last - first) * iteration / iterations, last)
-
-
-def check_never_negative(passes: Sequence[str], setting: str, remedy: str) -> None:
-    """Refuse output passes that log(1 + y) cannot take.
-
-    Args:
-        passes: output passes.
-        setting: dotted path of the setting that asks for the logarithm.
-        remedy: what to do instead.
-
-    Raises:
-        ConfigError: a pass has values below 0.
-    """
-    for name in passes:
-        if BUFFERS[name].display in (Display.DIRECTION, Display.POSITION):
-            raise ConfigError(f"{setting}: log(1 + y) needs values >= 0, and those of {name!r} are not; {remedy}")

@@ -39,7 +39,7 @@ class SceneModel(nn.Module):
     those of published checkpoints (``representation.representations.0.conv1.weight``).
 
     Raises:
-        ConfigError: the config asks for a network or loss that this version does not have, or discards every loss.
+        ConfigError: a loss of the config needs weights that are not there.
     """
 
     def __init__(self, config: Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from cnsr.buffers import channel_count
 from cnsr.config import GeneratorConfig, RepresentationConfig
@@ -31,20 +31,10 @@ GENERATORS: Mapping[str, Callable[[Any, Place], Generator]] = {
 }
 """Each takes its own kind of ``GeneratorConfig``, and its place in the model."""
 
-_Made = TypeVar("_Made")
 
-
-def build_encoder(config: RepresentationConfig, index: int, pose_dim: int, partitions: int) -> Encoder:
-    """Make ``model.representations[index]``.
-
-    Raises:
-        ConfigError: this version has no encoder of that type, or its settings are impossible.
-    """
-    make = _look_up(ENCODERS, config.type, f"model.representations[{index}]")
-    try:
-        return make(config, pose_dim, partitions)
-    except ConfigError as error:
-        raise ConfigError(f"model.representations[{index}].{error}") from error
+def build_encoder(config: RepresentationConfig, pose_dim: int, partitions: int) -> Encoder:
+    """Make the encoder that `config` describes, for poses of `pose_dim` numbers and so many `partitions`."""
+    return ENCODERS[config.type](config, pose_dim, partitions)
 
 
 def build_generator(
@@ -53,10 +43,8 @@ def build_generator(
     """Make the generator after the `earlier` ones, which takes `representation_dim` channels of representation.
 
     Raises:
-        ConfigError: this version has no generator of that type, or its settings are impossible.
+        ConfigError: its settings ask for what is not there.
     """
-    index = len(earlier)
-    make = _look_up(GENERATORS, config.type, f"model.generators[{index}]")
     place = Place(
         buffers=channel_count(config.query_passes),
         pose=pose_dim,
@@ -65,12 +53,6 @@ def build_generator(
         earlier=tuple(earlier),
     )
     try:
-        return make(config, place)
+        return GENERATORS[config.type](config, place)
     except ConfigError as error:
-        raise ConfigError(f"model.generators[{index}].{error}") from error
-
-
-def _look_up(table: Mapping[str, _Made], name: str, path: str) -> _Made:
-    if name not in table:
-        raise ConfigError(f"{path}.type: this version has no {name!r}, only {', '.join(table)}")
-    return table[name]
+        raise ConfigError(f"model.generators[{len(earlier)}].{error}") from error

@@ -28,8 +28,7 @@ class Representation(nn.Module):
         self.config = config
         partitions = len(FACTORS) + config.empty_partition
         self.representations = nn.ModuleList(
-            build_encoder(encoder, index, config.model.pose_dim, partitions)
-            for index, encoder in enumerate(config.model.representations)
+            build_encoder(encoder, config.model.pose_dim, partitions) for encoder in config.model.representations
         )
         for encoder, settings in zip(self.representations, config.model.representations, strict=True):
             if settings.detach:

@@ -230,7 +230,7 @@ class _EncoderSearch(_Search):
 
     def build(self, part: RepresentationConfig) -> nn.Module:
         """Return the encoder."""
-        return build_encoder(part, 0, self.pose, len(FACTORS) + self.empty)
+        return build_encoder(part, self.pose, len(FACTORS) + self.empty)
 
     def variants(self, part: RepresentationConfig) -> Iterator[RepresentationConfig]:
         """Yield the one encoder whose sizes are those of the weights."""

@@ -23,7 +23,7 @@ COMPARED = [
 
 def make(kind, passes, dim, size, partitions=3):
     config = RepresentationConfig(type=kind, observation_passes=passes, representation_dim=dim, render_size=size)
-    return build_encoder(config, 0, 16, partitions)
+    return build_encoder(config, 16, partitions)
 
 
 def observed(encoder, views, size):

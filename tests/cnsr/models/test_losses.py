@@ -51,12 +51,6 @@ def test_log_space(names):
     assert torch.equal(linear.expected_output(image), image)
 
 
-def test_log_losses_refuse_passes_with_negative_values():
-    with pytest.raises(ConfigError, match=r"settings\.loss: log\(1 \+ y\) needs values >= 0, and those of 'normal'"):
-        ImageLoss(["logl1"], ["beauty", "normal"], SCALES)
-    ImageLoss(["l1"], ["beauty", "normal"], SCALES)
-
-
 def test_sigma_is_annealed():
     assert annealed_sigma(0, 100) == 2
     assert annealed_sigma(50, 100) == pytest.approx(1.05)
