@@ -1,9 +1,13 @@
 """Chains of generators of every kind, and several encoders of different kinds and sizes."""
 
+from functools import partial
+
 import pytest
 import torch
 
+from cnsr.models import registry
 from cnsr.models.model import SceneModel
+from cnsr.models.unet import Unet
 
 ENCODERS = {
     "vector and map": [{"representation_dim": 6}, {"type": "Tower", "representation_dim": 5, "render_size": 16}],
@@ -38,6 +42,13 @@ def test_encoders_of_different_kinds_and_sizes_agree_with_the_plain_formulas(
     agrees(config, make_batch(config, size=32))
 
 
+@pytest.fixture(autouse=True)
+def _narrow(monkeypatch):
+    """A U-Net with few channels: that of the configs has 80 million weights."""
+    monkeypatch.setitem(registry.GENERATORS, "Unet", partial(Unet, channels=(6, 5, 4, 4, 4, 4, 4)))
+
+
+UNET = {"type": "Unet", "settings": {"loss": ["logl1", "ssim"], "end_relu": False}, "render_size": 64}
 GQN = {"type": "GQN", "settings": {"state_dim": 5, "latent_dim": 2, "core_count": 2, "downscaling": 2}}
 FIRST = {
     "PixelCNN": [{"output_passes": ["direct"]}],
@@ -49,6 +60,17 @@ FIRST = {
     "Copy": [
         {"output_passes": ["specular"]},
         {"type": "Copy", "query_passes": ["normal", "shadows"], "output_passes": ["direct"], "settings": {"index": 0}},
+    ],
+    "Unet": [{"output_passes": ["direct"], **UNET}],
+    "Copy of Unet": [
+        {"output_passes": ["specular"], **UNET},
+        {
+            "type": "Copy",
+            "query_passes": ["normal", "shadows"],
+            "output_passes": ["direct"],
+            "settings": {"index": 0},
+            "render_size": 64,
+        },
     ],
     "Copy of GQN": [
         {"output_passes": ["specular"], **GQN},
@@ -135,6 +157,8 @@ def test_discarded_losses_of_every_kind_are_logged_and_not_minimized(kind, make_
         "GQN": {"kl", "ll", "ll_excess", "mse", "elbo"},
         "Sum": set(),
         "Copy": {"logl1", "logssim"},
+        "Unet": {"logl1", "ssim"},
+        "Copy of Unet": {"logl1", "ssim"},
         "Copy of GQN": {"kl", "ll", "ll_excess", "mse", "elbo"},
     }
     assert own == {f"generator{at}_{name}" for name in expected[kind]}

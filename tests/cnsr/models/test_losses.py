@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from cnsr.errors import ConfigError
-from cnsr.models.losses import ImageLoss, LossScales, annealed_sigma
+from cnsr.models.losses import ImageLoss, annealed_sigma
 from cnsr.models.pixel_generator import SCALES
 from cnsr.models.ssim import ssim, ssim_map
+from cnsr.models.unet import SCALES as UNET_SCALES
 from cnsr.models.vgg import WEIGHTS_VARIABLE, VggFeatures
 
 ALL = ("logl1", "l1", "logl2", "logssim", "ssim", "nll", "bce")
@@ -22,7 +23,7 @@ def test_losses_agree_with_the_plain_formula(name, iteration, unet, deviation):
 
     output = (torch.rand(2, 3, 13, 17) * 1.4 - 0.2).requires_grad_()
     target = torch.rand(2, 3, 13, 17)
-    scales = LossScales(l1=0.5, nll=1.0, nll_iterations=20_000) if unet else SCALES
+    scales = UNET_SCALES if unet else SCALES
     plain = output.detach().double().requires_grad_()
     term = ImageLoss([name], ["beauty"], scales)(output, target, iteration)[name]
     reference = plain_networks.loss(name, plain, target.double(), iteration, unet=unet)
