@@ -5,8 +5,9 @@ import os
 
 import pytest
 
+from cnsr import files
 from cnsr.errors import StorageError
-from cnsr.files import atomic_path, make_folder, write_bytes, write_text
+from cnsr.files import atomic_path, check_folder, make_folder, write_bytes, write_text
 
 
 def test_content_appears_under_its_name_and_nothing_else_stays(tmp_path):
@@ -65,3 +66,29 @@ def test_make_folder_creates_parents_and_leaves_no_trace(tmp_path):
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_a_folder_can_be_checked_before_it_is_there(tmp_path):
+    check_folder(tmp_path)
+    check_folder(tmp_path / "deep" / "down")
+    assert list(tmp_path.iterdir()) == []
+    file = tmp_path / "file"
+    file.touch()
+    for path, reason in [
+        (file, "a file of that name is in the way"),
+        (file / "deep" / "down", "a part of the path is a file, not a folder"),
+    ]:
+        with pytest.raises(StorageError) as caught:
+            check_folder(path)
+        assert str(caught.value) == f"cannot write {path}: {reason}"
+
+
+def test_a_folder_below_one_without_permission_cannot_be_written(tmp_path, monkeypatch):
+    """Tests may run as root, who may write everywhere: the system's answer is given by hand."""
+
+    def refuse(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", refuse)
+    with pytest.raises(StorageError, match=rf"^cannot write {tmp_path / 'new'}: permission denied"):
+        check_folder(tmp_path / "new")

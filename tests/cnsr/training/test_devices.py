@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from cnsr.errors import ConfigError
-from cnsr.training.devices import choose_device, put_on
+from cnsr.training import devices
+from cnsr.training.devices import choose_device, prepare_process, put_on
 from cnsr.training.distributed import Ranks
 
 
@@ -59,3 +60,14 @@ def test_on_a_gpu_weights_lie_channels_last():
     layer = put_on(torch.device("cuda", 0), torch.nn.Conv2d(4, 6, 3))
     assert layer.weight.is_cuda
     assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "name", "kept"), [(True, None, 0), (True, "cpu", 1), (False, None, 1), (True, "cuda", 0)]
+)
+def test_a_process_that_trains_on_the_cpu_keeps_its_memory(monkeypatch, gpu, name, kept):
+    calls = []
+    monkeypatch.setattr(devices, "keep_freed_memory", lambda: calls.append(1))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    prepare_process(name)
+    assert len(calls) == kept

@@ -16,7 +16,7 @@ from cnsr import files
 from cnsr.datasets.loader import test_loader as held_out
 from cnsr.errors import StorageError, TrainingError, UserError
 from cnsr.models.model import SceneModel
-from cnsr.training import loop, session
+from cnsr.training import distributed, loop, session
 from cnsr.training.checkpoints import Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from cnsr.training.evaluation import evaluate
 from cnsr.training.journal import Journal
@@ -293,6 +293,37 @@ def test_weights_that_do_not_fit_move_nothing(tiny, start, tmp_path):
     with pytest.raises(UserError, match=r"weights\.pt: does not fit the config: .* is not in the checkpoint"):
         start(tiny(), checkpoint=path)
     assert first.checkpoint.exists()
+
+
+def test_a_run_that_is_refused_leaves_nothing_behind(tiny, start, tmp_path):
+    config = tiny(logging=True)
+    with pytest.raises(UserError, match="no such folder"):
+        start(config.model_copy(update={"train_data_dir": tmp_path / "nowhere"}), "deep/out")
+    assert not (tmp_path / "deep").exists()
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "changes", "options", "told"),
+    [
+        (4, {}, {}, True),
+        (1, {}, {}, False),
+        (4, {"multi_gpu": False}, {}, False),
+        (4, {}, {"command": ()}, False),
+        (4, {}, {"device": "cpu"}, False),
+    ],
+)
+def test_a_machine_with_several_gpus_is_told_of(tiny, tmp_path, monkeypatch, gpus, changes, options, told):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(session, "choose_device", lambda *_: torch.device("cpu"))
+    monkeypatch.setattr(distributed.shutil, "which", lambda name: name)
+    stream = io.StringIO()
+    options = {"command": ["train-gqn.py", "--config", "tiny.json"]} | options
+    train(tiny(iterations=1, **changes), tmp_path / "out", progress=Progress(stream), **options)
+    expected = (
+        "note: one of 4 GPUs is used; to use more of them: torchrun --nproc_per_node=3 train-gqn.py --config tiny.json"
+    )
+    assert (expected in stream.getvalue().splitlines()) == told
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_training(tiny, start, tmp_path):
