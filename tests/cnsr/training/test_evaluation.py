@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from cnsr.config import PixelCNNSettings, SumConfig
+from cnsr.config import GQNConfig, GQNSettings, PixelCNNSettings, SumConfig
 from cnsr.datasets.loader import test_loader as held_out
 from cnsr.models.model import SceneModel
 from cnsr.training.evaluation import evaluate, outputs_of_generators, predict
@@ -89,3 +91,14 @@ def test_every_generator_is_tested_also_where_several_make_the_same_pass(chain):
     for images, key in ((second, "generator1/beauty/rmse"), (total, "generator2/beauty/rmse")):
         expected = image_metrics(images["beauty"], batches[0].queries["beauty"])["rmse"]
         torch.testing.assert_close(result.images[key][:3], expected)
+
+
+def test_latent_variables_are_drawn_from_the_prior_and_alike_at_every_look(tiny):
+    config = tiny()
+    latent = GQNConfig(query_passes=("normal",), render_size=8, settings=GQNSettings(state_dim=4, core_count=2))
+    config = with_generators(config, latent)
+    model, batch = SceneModel(config), next(iter(held_out(config)))
+    first = predict(model, batch, 0)[0]["beauty"]
+    torch.manual_seed(17)
+    other = replace(batch, queries={**batch.queries, "beauty": torch.rand_like(batch.queries["beauty"])})
+    assert torch.equal(predict(model, other, 0)[0]["beauty"], first)
