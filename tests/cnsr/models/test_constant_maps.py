@@ -26,11 +26,11 @@ def test_constants_give_what_their_maps_would(kernel, size, deviation):
 
 @pytest.mark.parametrize(
     ("widths", "outputs", "size"),
-    [([3], 7, 6), ([2, 4], 7, 5), ([3], 4, 1), ([20], 18, 12), ([9, 8], 16, 8)],
+    [([3], 7, 6), ([2, 4], 7, 5), ([3], 4, 1), ([20], 18, 32), ([16, 17], 16, 32)],
 )
 @pytest.mark.parametrize("constants", [0, 4])
 def test_maps_and_constants_are_convolved_together(widths, outputs, size, constants, deviation):
-    """With few channels and with so many that products are saved."""
+    """Also with so many channels and pixels that products are saved."""
     maps = [torch.randn(2, width, size, size, requires_grad=True) for width in widths]
     vectors = torch.randn(2, constants, requires_grad=True) if constants else None
     layer = nn.Conv2d(sum(widths) + constants, outputs, 3, padding=1)
