@@ -25,8 +25,8 @@ KERNEL, TILE = 3, 4  # k, m
 POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
 SIZE = len(POINTS) + 1  # n
 
-FEWEST_CHANNELS = 16
-"""With fewer, a plain convolution is faster."""
+FEWEST_CHANNELS, FEWEST_TILES = 16, 128
+"""With fewer, transforming data or weights costs more than it saves, or needs much memory to save little."""
 BLOCK = 2**16
 """Tiles times channels to work on at a time: few enough for the caches, enough for fast products."""
 
@@ -35,31 +35,29 @@ Matrix = tuple[tuple[float, ...], ...]
 
 def is_faster(maps: Tensor, weight: Tensor) -> bool:
     """Return whether `convolve` can take maps [B, C, H, W] and a weight [o, C, 3, 3], and does so quickly."""
-    height, width = maps.shape[2:]
+    scenes, _, height, width = maps.shape
     return (
         maps.device.type == "cpu"
         and maps.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and height % TILE == width % TILE == 0
-        and height * width > TILE * TILE  # for a single tile, the transform of the weights costs more than it saves
+        and scenes * height * width >= FEWEST_TILES * TILE * TILE
     )
 
 
-def convolve(parts: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
-    """Return the convolution, zero-padded to keep the size, of maps that stand for their concatenation.
-
-    Differentiable once. The concatenation is never made.
+def convolve(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the convolution of maps, zero-padded to keep their size. Differentiable once.
 
     Args:
-        parts: [B, C_i, H, W] each, H and W multiples of 4; fastest if channels are last in memory.
-        weight: [o, sum of C_i, 3, 3].
-        bias: [o].
+        maps: [B, C, H, W], H and W multiples of 4; fastest if channels are last in memory.
+        weight: [o, C, 3, 3].
+        bias: [o] or none.
 
     Returns:
         [B, o, H, W], channels last.
     """
-    result: Tensor = _Convolution.apply(weight, bias, *parts)  # type: ignore[no-untyped-call]
+    result: Tensor = _Convolution.apply(maps, weight, bias)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -67,56 +65,51 @@ class _Convolution(torch.autograd.Function):
     """`convolve`; the derivative goes back through the transposed matrices, with as few products."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor, *parts: Tensor) -> Tensor:
-        ctx.save_for_backward(weight, *parts)
-        inputs = [_channels_last(part) for part in parts]
-        scenes, height, width, _ = inputs[0].shape
-        output = torch.empty(
-            (scenes, len(weight), height, width), dtype=weight.dtype, memory_format=torch.channels_last
-        )
-        result = _channels_last(output)
+    def forward(ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(maps, weight)
+        scenes, _, height, width = maps.shape
+        shape = (scenes, len(weight), height, width)
+        result = torch.empty(shape, dtype=maps.dtype, memory_format=torch.channels_last)
+        images, results = _channels_last(maps), _channels_last(result)
         kernel = _transformed(weight).transpose(1, 2)
-        for chunk, tiles in _chunks(inputs, len(weight)):
-            tiles.load([part[chunk] for part in inputs])
+        for chunk, tiles in _chunks(images, len(weight)):
+            tiles.load(images[chunk])
             torch.bmm(tiles.data, kernel, out=tiles.products)
-            tiles.collect(result[chunk])
-            result[chunk].add_(bias)
-        return output
+            tiles.collect(results[chunk])
+            if bias is not None:
+                results[chunk].add_(bias)
+        return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        weight, *parts = ctx.saved_tensors
-        inputs, upstream = [_channels_last(part) for part in parts], _channels_last(upstream)
-        to_weight, to_bias, *to_parts = ctx.needs_input_grad
-        gradients = [torch.empty_like(part) for part in inputs] if any(to_parts) else []
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        maps, weight = ctx.saved_tensors
+        to_maps, to_weight, to_bias = ctx.needs_input_grad
+        gradient = torch.empty_like(maps, memory_format=torch.channels_last) if to_maps else None
+        images, results = _channels_last(maps), _channels_last(upstream)
         kernel = _transformed(weight)
         on_kernel = torch.empty_like(kernel) if to_weight else None
-        for chunk, tiles in _chunks(inputs, len(weight)):
-            tiles.spread(upstream[chunk])
+        for chunk, tiles in _chunks(images, len(weight)):
+            tiles.spread(results[chunk])
             if on_kernel is not None:
-                tiles.load([part[chunk] for part in inputs])
+                tiles.load(images[chunk])
                 on_kernel.baddbmm_(tiles.products.transpose(1, 2), tiles.data, beta=0 if chunk.start == 0 else 1)
-            if gradients:
+            if gradient is not None:
                 torch.bmm(tiles.products, kernel, out=tiles.data)
-                tiles.unload([part[chunk] for part in gradients])
-        return (
-            None if on_kernel is None else _transformed_back(on_kernel),
-            upstream.sum(dim=(0, 1, 2)) if to_bias else None,
-            *([part.permute(0, 3, 1, 2) for part in gradients] if gradients else [None] * len(parts)),
-        )
+                tiles.unload(_channels_last(gradient)[chunk])
+        on_weight = None if on_kernel is None else _transformed_back(on_kernel)
+        return gradient, on_weight, results.sum(dim=(0, 1, 2)) if to_bias else None
 
 
-def _chunks(inputs: Sequence[Tensor], outputs: int) -> Iterator[tuple[slice, _Tiles]]:
-    """Yield slices of the scenes of [B, H, W, C_i], and room to work for each."""
-    scenes, height, width, _ = inputs[0].shape
-    channels = sum(part.shape[3] for part in inputs)
-    largest = max(1, BLOCK * TILE * TILE // (height * width * max(channels, outputs)))
+def _chunks(images: Tensor, outputs: int) -> Iterator[tuple[slice, _Tiles]]:
+    """Yield slices of the scenes of images [B, H, W, C], and room to work for each."""
+    scenes, height, width, channels = images.shape
+    most = max(1, BLOCK * TILE * TILE // (height * width * max(channels, outputs)))
     room = None
-    for first in range(0, scenes, largest):
-        count = min(largest, scenes - first)
+    for first in range(0, scenes, most):
+        count = min(most, scenes - first)
         if room is None or room.scenes != count:
-            room = _Tiles(inputs[0], (count, height, width), channels, outputs)
+            room = _Tiles(images[:count], outputs)
         yield slice(first, first + count), room
 
 
@@ -128,35 +121,32 @@ class _Tiles:
         products: [n n, tiles, o].
     """
 
-    def __init__(self, like: Tensor, shape: tuple[int, int, int], channels: int, outputs: int) -> None:
-        self.scenes, height, width = shape
+    def __init__(self, images: Tensor, outputs: int) -> None:
+        self.scenes, height, width, channels = images.shape
         rows, columns, border = height // TILE, width // TILE, KERNEL - 1
         grid = (self.scenes, rows, columns)
-        self.padded = like.new_zeros(self.scenes, height + border, width + border, channels)
-        self.image = self.padded[:, border // 2 : -border // 2, border // 2 : -border // 2]
-        self.data_lines = like.new_empty(SIZE, self.scenes, rows, width + border, channels)
-        self.data_tiles = like.new_empty(SIZE, SIZE, *grid, channels)
-        self.product_tiles = like.new_empty(SIZE, SIZE, *grid, outputs)
-        self.product_lines = like.new_empty(SIZE, *grid, TILE, outputs)
+        self.padded = images.new_zeros(self.scenes, height + border, width + border, channels)
+        self.inside = self.padded[:, border // 2 : -border // 2, border // 2 : -border // 2]
+        self.data_lines = images.new_empty(SIZE, self.scenes, rows, width + border, channels)
+        self.data_tiles = images.new_empty(SIZE, SIZE, *grid, channels)
+        self.product_tiles = images.new_empty(SIZE, SIZE, *grid, outputs)
+        self.product_lines = images.new_empty(SIZE, *grid, TILE, outputs)
         self.data = self.data_tiles.view(SIZE * SIZE, -1, channels)
         self.products = self.product_tiles.view(SIZE * SIZE, -1, outputs)
 
-    def load(self, parts: Sequence[Tensor]) -> None:
-        """Make `data` of images [scenes, H, W, C_i]."""
-        for place, part in zip(self.image.split([part.shape[3] for part in parts], dim=3), parts, strict=True):
-            place.copy_(part)
+    def load(self, images: Tensor) -> None:
+        """Make `data` of images [scenes, H, W, C]."""
+        self.inside.copy_(images)
         on_data = _matrices()[0]
         _transform(on_data, self.padded.unfold(1, SIZE, TILE).unbind(-1), self.data_lines.unbind(0))
         _transform(on_data, self.data_lines.unfold(3, SIZE, TILE).unbind(-1), self.data_tiles.unbind(1))
 
-    def unload(self, gradients: Sequence[Tensor]) -> None:
-        """Turn a gradient of `data` into those of the images [scenes, H, W, C_i]."""
+    def unload(self, gradient: Tensor) -> None:
+        """Turn a gradient of `data` into that of images [scenes, H, W, C]."""
         on_data = _matrices()[0]
         _transform_back(on_data, self.data_tiles.unbind(1), self.data_lines, 3)
         _transform_back(on_data, self.data_lines.unbind(0), self.padded, 1)
-        widths = [gradient.shape[3] for gradient in gradients]
-        for gradient, place in zip(gradients, self.image.split(widths, dim=3), strict=True):
-            gradient.copy_(place)
+        gradient.copy_(self.inside)
         self.padded.zero_()  # the border is to be 0 for the next images
 
     def collect(self, results: Tensor) -> None:
@@ -174,7 +164,8 @@ class _Tiles:
 
 def _rows_of_tiles(images: Tensor) -> tuple[Tensor, ...]:
     """Return the m rows of all tiles of [scenes, H, W, C]: [scenes, H / m, W / m, m, C] each."""
-    return images.unflatten(2, (-1, TILE)).unflatten(1, (-1, TILE)).unbind(2)
+    scenes, height, width, channels = images.shape
+    return images.view(scenes, height // TILE, TILE, width // TILE, TILE, channels).unbind(2)
 
 
 def _channels_last(maps: Tensor) -> Tensor:
