@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnsr.config import UnetConfig
-from cnsr.models import winograd
-from cnsr.models.constant_maps import convolved_constants
+from cnsr.models.constant_maps import convolve
 from cnsr.models.generator import Generator, Given, Place, Step
 from cnsr.models.losses import ImageLoss, LossScales
 
@@ -109,22 +108,8 @@ def _seen(features: Tensor, given: Given) -> tuple[list[Tensor], Tensor]:
 
 def _convolved(layer: nn.Conv2d, maps: Sequence[Tensor], constants: Tensor | None) -> Tensor:
     """Return the layer's convolution of the concatenation of maps [B, C_i, s, s] and constant maps."""
-    size = maps[0].shape[-1]
-    if size == 1:  # of the kernel, only the center lies inside of the image
-        seen = [part.flatten(1) for part in maps] + ([] if constants is None else [constants])
-        return F.linear(torch.cat(seen, dim=1), layer.weight[:, :, 1, 1], layer.bias)[:, :, None, None]
-    widths = [part.shape[1] for part in maps]
-    *on_maps, on_constants = layer.weight.split([*widths, layer.in_channels - sum(widths)], dim=1)
-    # A sum over the parts, so that they need not be concatenated.
-    result = _convolved_map(maps[0], on_maps[0], layer.bias)
-    for part, weight in zip(maps[1:], on_maps[1:], strict=True):
-        result.add_(_convolved_map(part, weight, None))
-    if constants is not None:
-        result.add_(convolved_constants(constants, on_constants, size).to(result.dtype))
-    return result
-
-
-def _convolved_map(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    if winograd.is_faster(x, weight):
-        return winograd.convolve(x, weight, bias)
-    return F.conv2d(x, weight, bias, padding=1)
+    if maps[0].shape[-1] > 1:
+        return convolve(layer, maps, constants)
+    # Of the kernel, only the center lies inside of the image.
+    seen = [part.flatten(1) for part in maps] + ([] if constants is None else [constants])
+    return F.linear(torch.cat(seen, dim=1), layer.weight[:, :, 1, 1], layer.bias)[:, :, None, None]

@@ -46,23 +46,28 @@ def is_faster(maps: Tensor, weight: Tensor) -> bool:
     )
 
 
-def convolve(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return the convolution of maps, zero-padded to keep their size. Differentiable once.
+def convolve(parts: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """Return the convolution, zero-padded to keep the size, of maps that stand for their concatenation.
+
+    Differentiable once.
 
     Args:
-        maps: [B, C, H, W], H and W multiples of 4; fastest if channels are last in memory.
-        weight: [o, C, 3, 3].
-        bias: [o] or none.
+        parts: [B, C_i, H, W] each, H and W multiples of 4; fastest if channels are last in memory.
+        weight: [o, sum of C_i, 3, 3].
+        bias: [o].
 
     Returns:
         [B, o, H, W], channels last.
     """
-    result: Tensor = _Convolution.apply(maps, weight, bias)  # type: ignore[no-untyped-call]
+    first, *others = zip(parts, torch.split(weight, [part.shape[1] for part in parts], dim=1), strict=True)
+    result: Tensor = _Convolution.apply(*first, bias)  # type: ignore[no-untyped-call]
+    for other in others:  # a sum needs less memory than the transforms of a concatenation
+        result.add_(_Convolution.apply(*other, None))  # type: ignore[no-untyped-call]
     return result
 
 
 class _Convolution(torch.autograd.Function):
-    """`convolve`; the derivative goes back through the transposed matrices, with as few products."""
+    """`convolve` of one part; the derivative goes back through the transposed matrices, with as few products."""
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
