@@ -153,6 +153,7 @@ def test_two_processes_do_what_one_does(place):
 
 UNUSED = {
     "discarded": ([POOL], [PIXEL | {"discard_loss": True}, PIXEL]),
+    "copied": ([POOL], [PIXEL, PIXEL | {"type": "Copy", "settings": {"index": 0}}]),
     "frozen": ([POOL, POOL | {"detach": True}], [PIXEL | {"representations": [0, 1]}]),
 }
 

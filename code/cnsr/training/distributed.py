@@ -206,6 +206,10 @@ def joined(ranks: Ranks) -> Iterator[None]:
     if ranks.count == 1:
         yield
         return
+    # Its functions have the default group as a default argument: imported later, as the wrapper of models does, they
+    # would refer to it for ever. Threads of a group that is left at the end of Python abort the process now and then.
+    import torch.distributed.nn.functional
+
     # Gloo is for tensors on the CPU, and for Python objects; NCCL comes to life with the first tensor on a GPU.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
@@ -231,9 +235,7 @@ def joined(ranks: Ranks) -> Iterator[None]:
             raise SystemExit(130) from None
         raise
     # Not after an error: others may wait for this process in the midst of a step, and destroying could wait for them.
-    # The wrapped model lies in a cycle of references; what is left of it would hold the group until Python has ended,
-    # and the threads of Gloo then end the process with a signal.
-    gc.collect()
+    gc.collect()  # the wrapped model, which refers to the group, lies in a cycle of references
     dist.destroy_process_group()
 
 
