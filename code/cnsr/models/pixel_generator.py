@@ -13,7 +13,6 @@ from cnsr.models.generator import Generator, Given, Place, Step
 from cnsr.models.losses import ImageLoss, LossScales
 from cnsr.models.pixel_layers import PixelLayers
 from cnsr.models.shared_batch import mean_over_scenes
-from cnsr.models.shared_batch import mean_over_scenes
 
 SCALES = LossScales(l1=2.0, nll=0.2, nll_iterations=200_000)
 
