@@ -34,6 +34,8 @@ def convolve(layer: nn.Conv2d, maps: Sequence[Tensor], constants: Tensor | None 
     channels = sum(part.shape[1] for part in maps)
     on_maps, on_constants = torch.split(layer.weight, [channels, layer.in_channels - channels], dim=1)
     bias = cast("Tensor", layer.bias)
+    if channels == 0 and constants is not None:  # a generator that sees no buffers
+        return convolved_constants(constants, on_constants, maps[0].shape[-1]) + bias[:, None, None]
     if winograd.is_faster(maps[0], on_maps):
         result = winograd.convolve(maps, on_maps, bias)
     else:
