@@ -27,7 +27,7 @@ def unet(w: Mapping[str, Tensor], buffers: Tensor, pose: Tensor, r: Tensor, *, e
         if skips:
             x = F.max_pool2d(x, 2)
         height, width = x.shape[2:]
-        r_maps = F.interpolate(r, size=(height, width), mode="nearest")
+        r_maps = r.repeat(1, 1, height, width) if r.shape[2:] == (1, 1) else F.interpolate(r, size=(height, width))
         pose_maps = pose[:, :, None, None].repeat(1, 1, height, width)
         x = block(w, name, torch.cat([x, r_maps, pose_maps], dim=1))
         skips.append(x)
