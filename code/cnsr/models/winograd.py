@@ -40,6 +40,7 @@ def is_faster(maps: Tensor, weight: Tensor) -> bool:
         maps.device.type == "cpu"
         and maps.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()  # which would fall to pieces at every one of them
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and height % TILE == width % TILE == 0
         and scenes * height * width >= FEWEST_TILES * TILE * TILE
