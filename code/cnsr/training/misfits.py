@@ -8,6 +8,7 @@ setting is named only if with it all weights fit.
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,7 +170,7 @@ def _number_of_networks(encoders: Mapping[int, Shapes], generators: Mapping[int,
     return None
 
 
-class _Search:
+class _Search(ABC):
     """Looks for the settings of one encoder or generator with which its weights fit.
 
     Args:
@@ -182,13 +183,13 @@ class _Search:
         self.part = part
         self.kinds = kinds
 
+    @abstractmethod
     def build(self, part: Any) -> nn.Module:
         """Return the network of the settings `part`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def variants(self, part: Any) -> Iterator[Any]:
         """Yield settings of the type of `part` with which the weights may fit."""
-        raise NotImplementedError
 
     def solutions(self) -> list[Any]:
         """Return the settings with which the weights fit, those with the fewest that differ from the config's."""

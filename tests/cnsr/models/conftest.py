@@ -28,6 +28,28 @@ def deviation(value: torch.Tensor, reference: torch.Tensor) -> float:
     return float(torch.linalg.vector_norm(value - reference) / torch.linalg.vector_norm(reference).clamp_min(1e-30))
 
 
+def follows(generator: Any, given: Any, formula: Callable[..., torch.Tensor]) -> None:
+    """Assert that output and all gradients are those of `formula(weights, buffers, pose, representation)`."""
+    weights = {name: value.detach().double().requires_grad_() for name, value in generator.named_parameters()}
+    plain = [value.detach().double().requires_grad_() for value in (given.buffers, given.pose, given.representation)]
+    result = generator(given)
+    reference = formula(weights, *plain)
+    assert deviation(result, reference) < 1e-5
+    direction = torch.randn(result.shape)
+    (result * direction).sum().backward()
+    (reference * direction).sum().backward()
+    for value, other in zip((given.buffers, given.pose, given.representation), plain, strict=True):
+        if value.numel():
+            assert deviation(value.grad, other.grad) < 1e-4
+    for name, value in generator.named_parameters():
+        assert deviation(value.grad, weights[name].grad) < 1e-4, name
+
+
+@pytest.fixture(name="follows")
+def _follows() -> Callable[..., None]:
+    return follows
+
+
 @pytest.fixture(name="deviation")
 def _deviation() -> Callable[[torch.Tensor, torch.Tensor], float]:
     return deviation

@@ -30,52 +30,44 @@ def given_for(generator, scenes=3, height=6, width=6, cells=(1, 1)):
     return Given(*(tensor.requires_grad_() for tensor in tensors))
 
 
-def agree(generator, given, switches, deviation):
+@pytest.fixture
+def agree(follows):
     import plain_networks
 
-    weights = {name: value.detach().double().requires_grad_() for name, value in generator.named_parameters()}
-    plain = [value.detach().double().requires_grad_() for value in (given.buffers, given.pose, given.representation)]
-    result = generator(given)
-    reference = plain_networks.pixel_generator(weights, *plain, **switches)
-    assert deviation(result, reference) < 1e-5
-    direction = torch.randn(result.shape)
-    (result * direction).sum().backward()
-    (reference * direction).sum().backward()
-    for value, other in zip((given.buffers, given.pose, given.representation), plain, strict=True):
-        if value.numel():
-            assert deviation(value.grad, other.grad) < 1e-4
-    for name, value in generator.named_parameters():
-        assert deviation(value.grad, weights[name].grad) < 1e-4, name
+    def check(generator, given, switches):
+        follows(generator, given, lambda *inputs: plain_networks.pixel_generator(*inputs, **switches))
+
+    return check
 
 
 @pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=4)))
 @pytest.mark.parametrize("size", [(6, 6), (5, 9)])
-def test_agrees_with_the_plain_formula(flags, size, deviation):
+def test_agrees_with_the_plain_formula(flags, size, agree):
     switches = dict(zip(SWITCHES, flags, strict=True))
     generator = make(switches)
-    agree(generator, given_for(generator, height=size[0], width=size[1]), switches, deviation)
+    agree(generator, given_for(generator, height=size[0], width=size[1]), switches)
 
 
-def test_works_without_buffers_and_without_representation(deviation):
+def test_works_without_buffers_and_without_representation(agree):
     switches = dict.fromkeys(SWITCHES, True) | {"end_relu": False}
     for generator in (make(switches, passes=()), make(switches, representation=0)):
-        agree(generator, given_for(generator), switches, deviation)
+        agree(generator, given_for(generator), switches)
 
 
 @pytest.mark.parametrize("cells", [(3, 2), (6, 6), (4, 4), (12, 12)])
 @pytest.mark.parametrize("propagate_buffers", [False, True])
-def test_takes_maps_of_representations(cells, propagate_buffers, deviation):
+def test_takes_maps_of_representations(cells, propagate_buffers, agree):
     """Maps that divide the image, that do not, and that are finer than it."""
     switches = dict.fromkeys(SWITCHES, True) | {"propagate_buffers": propagate_buffers}
     generator = make(switches)
-    agree(generator, given_for(generator, cells=cells), switches, deviation)
+    agree(generator, given_for(generator, cells=cells), switches)
 
 
-def test_looking_at_a_trained_network_gives_the_same_gradients_any_number_of_times(deviation):
+def test_looking_at_a_trained_network_gives_the_same_gradients_any_number_of_times(agree):
     switches = dict.fromkeys(SWITCHES, True) | {"end_relu": False}
     generator = make(switches).eval()
     given = given_for(generator)
-    agree(generator, given, switches, deviation)
+    agree(generator, given, switches)
     image = generator(given)
     twice = [torch.autograd.grad(image.sum(), given.buffers, retain_graph=True)[0] for _ in range(2)]
     assert torch.equal(*twice)
@@ -89,10 +81,10 @@ def test_a_second_backward_pass_of_training_is_refused():
         loss.backward()
 
 
-def test_works_for_one_scene_of_one_pixel(deviation):
+def test_works_for_one_scene_of_one_pixel(agree):
     switches = dict.fromkeys(SWITCHES, True) | {"end_relu": False}
     generator = make(switches)
-    agree(generator, given_for(generator, scenes=1, height=1, width=1), switches, deviation)
+    agree(generator, given_for(generator, scenes=1, height=1, width=1), switches)
 
 
 def test_has_the_published_names_and_size():
