@@ -67,6 +67,17 @@ class SceneModel(nn.Module):
             images=tuple({name: image.detach() for name, image in made.items()} for made in outputs),
         )
 
+    def compile_networks(self, graphs: bool) -> None:
+        """Let PyTorch compile each encoder and each generator, when it is first called (``torch.compile``).
+
+        Args:
+            graphs: start the kernels of a GPU as graphs (``reduce-overhead``), since starting them one by one takes
+                the host longer than they take. What a network returns is then overwritten in the next step, each of
+                which must begin with ``torch.compiler.cudagraph_mark_step_begin()``.
+        """
+        for network in (*self.representation.representations, *self.generator.generators):
+            network.compile(mode="reduce-overhead" if graphs else "default")
+
     def encode(
         self,
         observations: Mapping[str, Tensor],

@@ -69,7 +69,7 @@ class Unet(Generator):
             skips.append(x)
         skips.pop()
         for name in reversed(UP_NAMES):
-            x = cast("nn.ConvTranspose2d", self.get_submodule(f"upscale{name}"))(x)
+            x = _upscaled(cast("nn.ConvTranspose2d", self.get_submodule(f"upscale{name}")), x)
             x = self._block(f"up_block{name}")([x, skips.pop()])
         output: Tensor = self.final(x).float()
         return F.relu(output) if self.settings.end_relu else output
@@ -113,3 +113,14 @@ def _convolved(layer: nn.Conv2d, maps: Sequence[Tensor], constants: Tensor | Non
     # Of the kernel, only the center lies inside of the image.
     seen = [part.flatten(1) for part in maps] + ([] if constants is None else [constants])
     return F.linear(torch.cat(seen, dim=1), layer.weight[:, :, 1, 1], layer.bias)[:, :, None, None]
+
+
+def _upscaled(layer: nn.ConvTranspose2d, features: Tensor) -> Tensor:
+    """Return the layer's output, maps of twice the size [B, o, 2 s, 2 s], for features [B, i, s, s]."""
+    if features.shape[-1] > 1:
+        result: Tensor = layer(features)
+        return result
+    # What the outer taps of the 4 x 4 kernel make of a single pixel lies outside of the image.
+    taps = layer.weight[:, :, 1:3, 1:3].flatten(1)  # [i, o 2 2]
+    bias = cast("Tensor", layer.bias).repeat_interleave(4)
+    return F.linear(features.flatten(1), taps.t(), bias).view(len(features), -1, 2, 2)

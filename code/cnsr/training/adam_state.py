@@ -56,9 +56,13 @@ def optimizer_state(moments: Mapping[str, Moments], names: Iterable[str], option
         names: of all parameters.
         options: learning rate and the like, of the one group that there is.
     """
-    indices = {name: index for index, name in enumerate(names)}
-    state = {index: dict(moments[name]) for name, index in indices.items() if name in moments}
-    return {"state": state, "param_groups": [{**options, "params": list(indices.values())}]}
+    names = list(names)
+    return {"state": by_place(moments, names), "param_groups": [{**options, "params": list(range(len(names)))}]}
+
+
+def by_place(moments: Mapping[str, Moments], names: Iterable[str]) -> dict[int, Moments]:
+    """Return `moments` by the place of their weights in `names`; those of other names are left out."""
+    return {index: dict(moments[name]) for index, name in enumerate(names) if name in moments}
 
 
 def moments_to_go_on_with(checkpoint: Checkpoint, model: nn.Module, source: Path | str) -> dict[str, Moments]:

@@ -15,7 +15,8 @@ from cnsr.config import Config
 from cnsr.datasets.batch import Batch
 from cnsr.errors import CheckpointError, StorageError, TrainingError
 from cnsr.models.model import ModelOutput, SceneModel
-from cnsr.training.adam_state import moments_to_go_on_with, optimizer_state
+from cnsr.training.adam import Adam
+from cnsr.training.adam_state import by_place, moments_to_go_on_with
 from cnsr.training.averaging import WeightAverage
 from cnsr.training.checkpoints import Checkpoint, checkpoint_path, load_weights, save_checkpoint
 from cnsr.training.distributed import ALONE, Ranks, with_shared_gradients
@@ -72,13 +73,15 @@ class Trainer:
         self._folder = folder
         self._ranks = ranks
         self._network: nn.Module | None = model if ranks.count == 1 else None  # what makes the steps; several wrap it
-        self._optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+        gpu = self.device.type == "cuda"
+        self._optimizer = Adam(model, config.learning_rate, at_once=gpu or ranks.count > 1)
         self._average = WeightAverage(model, config.ema) if config.ema > 0 and ranks.first else None
         self._record = LossRecord(ranks)
         self._clock = StepClock(self.device)
+        # Of several processes, DistributedDataParallel would look into memory that belongs to the graphs.
+        self._graphs = config.compile and gpu and ranks.count == 1
         if config.compile:
-            for part in (*model.representation.representations, *model.generator.generators):
-                part.compile()
+            model.compile_networks(self._graphs)
 
     def restore(self, checkpoint: Checkpoint, source: Path | str) -> None:
         """Go on from `checkpoint`, read from `source`.
@@ -201,10 +204,10 @@ class Trainer:
             self.model.initialize_outputs(batch)
         if self._network is None:
             self._network = self._shared_network(batch)
+        if self._graphs:
+            torch.compiler.cudagraph_mark_step_begin()
         output = self._forward(self._network, batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        output.loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._optimizer.descend(output.loss)
         self.iteration += 1
         if self._average is not None:
             self._average.update(self.iteration)
@@ -238,7 +241,8 @@ class Trainer:
             numbers["speed/iterations_per_second"], numbers["speed/waiting_for_data"] = speed
             progress.waiting(speed[1])
         if test_batches:
-            with self._average.applied() if self._average is not None else nullcontext():
+            averaged = self._average.applied() if self._average is not None else nullcontext()
+            with averaged, _uncompiled():
                 result = evaluate(self.model, self.config, test_batches, self.iteration)
             numbers |= {f"test/{name}": value for name, value in result.means.items()}
             number = self.iteration // self.config.test_interval
@@ -262,16 +266,14 @@ class Trainer:
     def _restore_optimizer(self, checkpoint: Checkpoint, source: Path | str) -> None:
         """Take over the moments of Adam, but not its options: those are the config's and this device's."""
         moments = moments_to_go_on_with(checkpoint, self.model, source)
-        (options,) = self._optimizer.state_dict()["param_groups"]
         names = [name for name, _ in self.model.named_parameters()]
-        self._optimizer.load_state_dict(optimizer_state(moments, names, options))
-        for weight, held in self._optimizer.state.items():
-            for kind, value in held.items():
-                # Fused Adam goes through memory: moments from another device may be laid out in another way.
-                if value.shape == weight.shape and value.stride() != weight.stride():
-                    held[kind] = torch.empty_like(weight).copy_(value)
+        self._optimizer.load_moments(by_place(moments, names))
 
 
 def _uncompiled() -> AbstractContextManager[None]:
-    """Let compiled networks run as they are written: compiling for a single step would take longer than the step."""
+    """Let compiled networks run as they are written.
+
+    Compiling them for a single step, or for a few of another kind, would take longer than these; and what compiled
+    networks give out on a GPU does not last.
+    """
     return torch.compiler.set_stance("force_eager")  # type: ignore[no-any-return]

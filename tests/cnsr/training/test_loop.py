@@ -57,14 +57,14 @@ def test_a_step_looks_at_no_value_of_its_device(build, random_batch, monkeypatch
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("precision", "compiled"), [("fp32", False), ("bf16", False), ("bf16", True)])
 @pytest.mark.parametrize("generator", GENERATORS)
-def test_on_a_gpu_the_host_never_waits_within_steps(build, random_batch, tmp_path, generator, precision):
-    config = build(generator=generator, precision=precision, ema=0.9)
+def test_on_a_gpu_the_host_never_waits_within_steps(build, random_batch, tmp_path, generator, precision, compiled):
+    config = build(generator=generator, precision=precision, compile=compiled, ema=0.9)
     device = torch.device("cuda", 0)
     trainer = Trainer(config, put_on(device, SceneModel(config)), 0, tmp_path)
     batches = itertools.repeat(random_batch(config).pin_memory())
-    for _ in range(3):  # kernels are chosen, and memory is asked for
+    for _ in range(4):  # kernels are chosen or compiled, recorded, and memory is asked for
         trainer._step(trainer._next(batches))
     torch.cuda.set_sync_debug_mode("error")
     try:
