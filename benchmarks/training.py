@@ -7,9 +7,9 @@ All sides compute the same numbers from the same weights and batch (tests of the
 losses, backward pass and Adam. The plain side is ``tests/reference/plain_model.py``, where maps of representation and
 pose are expanded and concatenated before every convolution.
 
-On the CPU it runs as PyTorch runs by default, and a second time with the package's handling of freed memory
-(``cnsr/memory.py``), which is a good part of the gain and would help it, too. On a GPU, both sides run with the
-precision that is asked for, and the package's a second time with its networks compiled (``"compile"`` in configs).
+On the CPU it runs as PyTorch runs by default, and a second time keeping freed memory (``cnsr/memory.py``) as the
+package does for pixel generators: a good part of their gain, which would help it, too. On a GPU, both sides run with
+the precision that is asked for, and the package's a second time with its networks compiled (``"compile"`` in configs).
 
 Each side lives in a process of its own (``training_steps.py``); they and a large matrix product are timed in turn. The
 arithmetic counted is that of the products and convolutions of our step, which is about the least that the formulas

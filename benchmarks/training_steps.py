@@ -96,16 +96,19 @@ def build_step(setting: Setting, side: str) -> Callable[[], Any]:
     import torch
 
     from cnsr.config import load_config
+    from cnsr.memory import keep_freed_memory
     from cnsr.models.model import SceneModel
     from cnsr.training.adam import Adam
     from cnsr.training.devices import prepare_process, put_on
 
     if setting.threads:
         torch.set_num_threads(setting.threads)
-    if side != "plain":
-        prepare_process(setting.device)
-    torch.manual_seed(0)
     config, device = load_config(setting.config), torch.device(setting.device)
+    if side == "plain, memory kept":
+        keep_freed_memory()
+    elif side != "plain":
+        prepare_process(setting.device, config)
+    torch.manual_seed(0)
     model, ours = SceneModel(config), not side.startswith("plain")
     model = put_on(device, model) if ours else model.to(device)
     batch = random_batch(config, setting.scenes).to(device)

@@ -55,11 +55,11 @@ def main() -> int:
     from cnsr.training.distributed import Ranks, joined
     from cnsr.training.session import train
 
-    prepare_process(arguments.device)
     ranks = Ranks.from_environment()
     with joined(ranks):
         with ranks.agreed():
             config = load_config(arguments.config)
+        prepare_process(arguments.device, config)
         overrides = {"iterations": arguments.iterations, "seed": arguments.seed}
         config = config.model_copy(update={key: value for key, value in overrides.items() if value is not None})
         outcome = train(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -59,7 +60,14 @@ class Step:
 
 
 class Generator(nn.Module, ABC):
-    """Base of all generators. Images are linear, [B, C, S, S], output passes concatenated in the config's order."""
+    """Base of all generators. Images are linear, [B, C, S, S], output passes concatenated in the config's order.
+
+    Attributes:
+        keeps_much: whether training keeps so much of its hidden values that, beside them, those of the encoders do not
+            matter, and making room for them anew in each step takes time that matters.
+    """
+
+    keeps_much: ClassVar[bool] = False
 
     @abstractmethod
     def training_step(self, given: Given, target: Tensor, iteration: int) -> Step:

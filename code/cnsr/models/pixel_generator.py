@@ -26,6 +26,8 @@ class PixelGenerator(Generator):
     lie as [groups, pixels, hidden], so that those are plain matrix products.
     """
 
+    keeps_much = True
+
     def __init__(self, config: PixelCNNConfig, place: Place) -> None:
         super().__init__()
         settings = config.settings

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from cnsr.buffers import channel_count
-from cnsr.config import GeneratorConfig, RepresentationConfig
+from cnsr.config import Config, GeneratorConfig, RepresentationConfig
 from cnsr.errors import ConfigError
 from cnsr.models.encoders import Encoder, Pool, Pyramid, Tower
 from cnsr.models.generator import Generator, Place
@@ -22,7 +21,7 @@ ENCODERS: Mapping[str, Callable[[RepresentationConfig, int, int], Encoder]] = {
 }
 """Each takes its config, the numbers of pose channels and of partitions."""
 
-GENERATORS: Mapping[str, Callable[[Any, Place], Generator]] = {
+GENERATORS: Mapping[str, type[Generator]] = {
     "PixelCNN": PixelGenerator,
     "GQN": GQN,
     "Unet": Unet,
@@ -30,6 +29,11 @@ GENERATORS: Mapping[str, Callable[[Any, Place], Generator]] = {
     "Copy": Copy,
 }
 """Each takes its own kind of ``GeneratorConfig``, and its place in the model."""
+
+
+def keeps_much(config: Config) -> bool:
+    """Return whether any generator of `config` does (`Generator.keeps_much`)."""
+    return any(GENERATORS[generator.type].keeps_much for generator in config.model.generators)
 
 
 def build_encoder(config: RepresentationConfig, pose_dim: int, partitions: int) -> Encoder:
@@ -52,7 +56,8 @@ def build_generator(
         output=channel_count(config.output_passes),
         earlier=tuple(earlier),
     )
+    make: Callable[[GeneratorConfig, Place], Generator] = GENERATORS[config.type]
     try:
-        return GENERATORS[config.type](config, place)
+        return make(config, place)
     except ConfigError as error:
         raise ConfigError(f"model.generators[{len(earlier)}].{error}") from error

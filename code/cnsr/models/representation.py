@@ -7,13 +7,14 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cnsr.config import Config, RepresentationConfig
 from cnsr.datasets.batch import FACTORS
 from cnsr.models.encoders import Encoder
 from cnsr.models.inputs import network_input
 from cnsr.models.partition import NULL, adaptive_mask, null_mask, partition_shares, separate, slope_at, static_mask
-from cnsr.models.registry import build_encoder
+from cnsr.models.registry import build_encoder, keeps_much
 
 
 class Representation(nn.Module):
@@ -23,9 +24,13 @@ class Representation(nn.Module):
         representations: the encoders, in the config's order.
     """
 
+    PARTS = 4
+    """In which the views are encoded where the encoder's hidden values are computed twice."""
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self._twice = not keeps_much(config)
         partitions = len(FACTORS) + config.empty_partition
         self.representations = nn.ModuleList(
             build_encoder(encoder, config.model.pose_dim, partitions) for encoder in config.model.representations
@@ -97,7 +102,8 @@ class Representation(nn.Module):
     ) -> Tensor:
         flat = {name: observations[name].flatten(0, 1) for name in settings.observation_passes}
         images = network_input(flat, settings.observation_passes, settings.render_size)  # [B N, x, S, S]
-        views = encoder(images, poses.flatten(0, 1)).float().unflatten(0, poses.shape[:2])  # [B, N, R, h, w]
+        encoded = self._encode_views(encoder, images, poses.flatten(0, 1)).float()
+        views = encoded.view(*poses.shape[:2], *encoded.shape[1:])  # [B, N, R, h, w]
         result: Tensor = views.mean(dim=1) if settings.aggregation_func == "mean" else views.amax(dim=1)
         slope = slope_at(settings, iteration)
         if self.config.latent_separation and factor is not None:
@@ -109,6 +115,17 @@ class Representation(nn.Module):
         if self.config.empty_partition:
             result = result * null_mask(encoder.deltas, settings.representation_dim, slope)[:, None, None]
         return result
+
+    def _encode_views(self, encoder: Encoder, images: Tensor, poses: Tensor) -> Tensor:
+        """Return [M, R, h, w] for images [M, x, S, S] and poses [M, V].
+
+        In training on the CPU, an encoder keeps no hidden values for the backward pass, where they would be a third of
+        what there is to keep: they are computed once more, part by part.
+        """
+        if not (self._twice and self.training and torch.is_grad_enabled() and images.device.type == "cpu"):
+            return cast("Tensor", encoder(images, poses))
+        parts = zip(images.chunk(self.PARTS), poses.chunk(self.PARTS), strict=True)
+        return torch.cat([checkpoint(encoder, *part, use_reentrant=False, preserve_rng_state=False) for part in parts])
 
     def _encoders(self) -> list[Encoder]:
         return cast("list[Encoder]", list(self.representations))

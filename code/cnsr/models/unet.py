@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from cnsr.config import UnetConfig
 from cnsr.models.constant_maps import convolve
@@ -64,7 +66,7 @@ class Unet(Generator):
         skips: list[Tensor] = []
         for level in range(len(CHANNELS)):
             if level:
-                x = F.max_pool2d(x, 2)
+                x = max_pool(x)
             x = self._block(f"down_block{level + 1}")(*_seen(x, given))  # [B, channels, S / 2^level, S / 2^level]
             skips.append(x)
         skips.pop()
@@ -76,6 +78,35 @@ class Unet(Generator):
 
     def _block(self, name: str) -> _Block:
         return cast("_Block", self.get_submodule(name))
+
+
+def max_pool(maps: Tensor) -> Tensor:
+    """Return the largest of each 2 x 2 pixels: [B, C, H / 2, W / 2] from [B, C, H, W]. Differentiable once.
+
+    On the CPU it keeps both images, which the convolutions around it keep anyway, instead of indices.
+    """
+    if maps.device.type != "cpu" or torch.compiler.is_compiling():
+        return F.max_pool2d(maps, 2)
+    return cast("Tensor", _MaxPool.apply(maps))  # type: ignore[no-untyped-call]
+
+
+class _MaxPool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor) -> Tensor:
+        pooled = F.max_pool2d(maps, 2)
+        ctx.save_for_backward(maps, pooled)
+        return pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, remaining: Tensor) -> Tensor:
+        maps, pooled = ctx.saved_tensors
+        gradient = torch.empty_like(maps)
+        for row, column in itertools.product(range(2), range(2)):
+            corner = gradient[:, :, row::2, column::2]
+            torch.eq(maps[:, :, row::2, column::2], pooled, out=corner)
+            remaining = remaining - corner.mul_(remaining)  # of equal pixels, the first gets it all
+        return gradient
 
 
 class _Block(nn.Module):

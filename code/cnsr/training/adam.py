@@ -31,7 +31,7 @@ class Adam:
         if not at_once:
             for weight, optimizer in zip(self._weights, self._optimizers, strict=True):
                 if weight.requires_grad:
-                    weight.register_post_accumulate_grad_hook(_Step(optimizer))
+                    weight.register_post_accumulate_grad_hook(_Step(optimizer))  # type: ignore[no-untyped-call]
 
     def descend(self, loss: Tensor) -> None:
         """Make a step against the gradient of `loss`."""

@@ -7,8 +7,10 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from cnsr.config import Config
 from cnsr.errors import ConfigError
-from cnsr.memory import keep_freed_memory
+from cnsr.memory import keep_freed_memory, return_large_blocks
+from cnsr.models.registry import keeps_much
 from cnsr.training.distributed import ALONE, Ranks
 
 _Model = TypeVar("_Model", bound=nn.Module)
@@ -43,14 +45,17 @@ def choose_device(name: str | None = None, ranks: Ranks = ALONE) -> torch.device
     return torch.device("cuda", index)
 
 
-def prepare_process(name: str | None) -> None:
-    """Let a process that is going to train on the device called `name` (as for `choose_device`) manage memory for it.
+def prepare_process(name: str | None, config: Config) -> None:
+    """Let a process manage memory for training `config` on the device called `name` (as for `choose_device`).
 
-    On the CPU, it keeps what it once had (`memory.keep_freed_memory`). This cannot be undone, so that it is for
-    scripts, and not for what they call.
+    On the CPU, it keeps what it once had if there are generators that `keeps_much`; else it gives large blocks back.
+    See ``cnsr.memory``: this cannot be undone, and comes before any array is made.
     """
     if name == "cpu" or not torch.cuda.is_available():
-        keep_freed_memory()
+        if keeps_much(config):
+            keep_freed_memory()
+        else:
+            return_large_blocks()
 
 
 def put_on(device: torch.device, model: _Model) -> _Model:

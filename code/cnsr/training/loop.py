@@ -205,7 +205,7 @@ class Trainer:
         if self._network is None:
             self._network = self._shared_network(batch)
         if self._graphs:
-            torch.compiler.cudagraph_mark_step_begin()
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         output = self._forward(self._network, batch)
         self._optimizer.descend(output.loss)
         self.iteration += 1

@@ -241,3 +241,22 @@ def test_faults_of_networks_name_their_place(make_config, monkeypatch):
     monkeypatch.delenv("CNSR_VGG_WEIGHTS", raising=False)
     with pytest.raises(ConfigError, match=r"^model\.generators\[1\]\.settings\.loss: 'vgg' needs"):
         SceneModel(make_config(generators=[{}, {"settings": {"loss": ["vgg"]}}]))
+
+
+@pytest.mark.parametrize(
+    ("generator", "times"),
+    [({}, 1), ({"type": "GQN", "settings": {"state_dim": 4, "latent_dim": 2, "core_count": 1, "downscaling": 2}}, 2)],
+)
+def test_encoders_are_run_twice_beside_generators_that_keep_little(generator, times, make_config, make_batch):
+    config = make_config(generator=generator)
+    model, batch = SceneModel(config), make_batch(config)  # 6 views
+    views = []
+    (encoder,) = model.representation.representations
+    encoder.register_forward_hook(lambda _, inputs, __: views.append(len(inputs[0])))
+    model(batch, 0).loss.backward()
+    assert views == ([6] if times == 1 else [2, 2, 2, *views[3:]])
+    assert sum(views) == 6 * times
+    views.clear()
+    model.eval()
+    model(batch, 0).loss.backward()
+    assert views == [6]

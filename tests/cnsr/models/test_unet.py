@@ -1,9 +1,10 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from cnsr.config import UnetConfig
 from cnsr.models.generator import Given, Place
-from cnsr.models.unet import Unet
+from cnsr.models.unet import Unet, max_pool
 
 NARROW = (8, 12, 16, 16, 16, 16, 16)
 SAVING = (16, 24, 32, 32, 32, 32, 32)  # enough channels for convolutions with fewer products
@@ -102,3 +103,11 @@ def test_the_same_view_gives_the_same_image_and_gradients():
         unet.training_step(given, torch.ones(2, 3, 64, 64), 0).losses["logl1"].backward()
         results.append([unet(given), *(value.grad.clone() for value in unet.parameters())])
     assert all(map(torch.equal, *results))
+
+
+def test_pooling_sends_the_gradient_to_the_first_of_equal_pixels():
+    maps = torch.randint(0, 3, (2, 4, 8, 8)).float().requires_grad_()
+    upstream = torch.randn(2, 4, 4, 4)
+    (expected,) = torch.autograd.grad(F.max_pool2d(maps, 2), maps, upstream)
+    (gradient,) = torch.autograd.grad(max_pool(maps), maps, upstream)
+    assert torch.equal(gradient, expected)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from cnsr.config import load_config
 from cnsr.errors import ConfigError
 from cnsr.training import devices
 from cnsr.training.devices import choose_device, prepare_process, put_on
@@ -63,11 +64,21 @@ def test_on_a_gpu_weights_lie_channels_last():
 
 
 @pytest.mark.parametrize(
-    ("gpu", "name", "kept"), [(True, None, 0), (True, "cpu", 1), (False, None, 1), (True, "cuda", 0)]
+    ("gpu", "name", "config", "expected"),
+    [
+        (True, None, "room_beauty", []),
+        (True, "cpu", "room_beauty", ["kept"]),
+        (False, None, "room_direct_indirect", ["kept"]),
+        (True, "cuda", "room_beauty", []),
+        (True, "cuda", "room_beauty_unet", []),
+        (False, None, "room_beauty_unet", ["returned"]),
+        (True, "cpu", "room_beauty_gqn_buffers", ["returned"]),
+    ],
 )
-def test_a_process_that_trains_on_the_cpu_keeps_its_memory(monkeypatch, gpu, name, kept):
+def test_what_happens_to_freed_memory_on_the_cpu_depends_on_the_generators(monkeypatch, gpu, name, config, expected):
     calls = []
-    monkeypatch.setattr(devices, "keep_freed_memory", lambda: calls.append(1))
+    monkeypatch.setattr(devices, "keep_freed_memory", lambda: calls.append("kept"))
+    monkeypatch.setattr(devices, "return_large_blocks", lambda: calls.append("returned"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    prepare_process(name)
-    assert len(calls) == kept
+    prepare_process(name, load_config(f"{config}.json"))
+    assert calls == expected
