@@ -252,7 +252,7 @@ def test_encoders_are_run_twice_beside_generators_that_keep_little(generator, ti
     model, batch = SceneModel(config), make_batch(config)  # 6 views
     views = []
     (encoder,) = model.representation.representations
-    encoder.register_forward_hook(lambda _, inputs, __: views.append(len(inputs[0])))
+    encoder.register_forward_pre_hook(lambda _, inputs: views.append(len(inputs[0])))
     model(batch, 0).loss.backward()
     assert views == ([6] if times == 1 else [2, 2, 2, *views[3:]])
     assert sum(views) == 6 * times
