@@ -1,7 +1,7 @@
 """What `training.py` measures: a training step of any config, by the package and by the formulas as they are written.
 
-A process that runs this file makes steps of one side, as many as a line of its input says, and answers with the
-seconds of one. Its first answer, to no line, is the memory that a step needs.
+A process that runs this file makes steps of one side, as many as a line of its input says (on the CPU, behind one more
+that is not timed), and answers with the seconds of one. Its first answer, to no line, is the memory that a step needs.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ def serve(setting: Setting, side: str) -> None:
     grown = device_growth if cuda else resident_growth
     print(grown(step), flush=True)
     for line in sys.stdin:
+        if not cuda:  # while the other sides have their turn, the system takes idle memory away
+            step()
         steps, start = int(line), time.perf_counter()
         for _ in range(steps):
             step()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # of glibc's malloc.h
 _NEVER = -1
-_LARGE = 16_000_000  # bytes; glibc's own threshold grows to 32 MiB while a program runs
+_LARGE = 24_000_000  # bytes; glibc's own threshold grows to 32 MiB while a program runs
 
 
 def keep_freed_memory() -> bool:
@@ -27,9 +27,9 @@ def keep_freed_memory() -> bool:
 
 
 def return_large_blocks() -> bool:
-    """Let arrays of 16 MB and more come from the system and go back to it, and return whether they now do.
+    """Let arrays of 24 MB and more come from the system and go back to it, and return whether they now do.
 
-    A heap that serves them with all others is left with gaps, which made a step of the U-Net need a third more. Pages
+    A heap that serves them with all others is left with gaps, which made a step of the U-Net need a fifth more. Pages
     are huge, where the system has such, so that few have to be asked for. PyTorch reads that wish when it makes its
     first array: call this before.
     """

@@ -21,13 +21,13 @@ def freed_and_returned(policy):
         from cnsr.memory import keep_freed_memory, return_large_blocks
         assert {policy}
         for _ in range(2):  # by what is freed first, glibc learns which sizes to keep
-            arrays = [torch.ones(5, 2**20) for _ in range(5)]
+            arrays = [torch.ones(6, 2**20) for _ in range(5)]
             full = resident()
             del arrays[:4]
         print(full - resident())
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
-    return 80, float(done.stdout)
+    return 96, float(done.stdout)
 
 
 def test_by_default_gaps_stay():

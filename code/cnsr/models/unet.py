@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
 from cnsr.config import UnetConfig
 from cnsr.models.constant_maps import convolve
@@ -67,7 +68,7 @@ class Unet(Generator):
         for level in range(len(CHANNELS)):
             if level:
                 x = max_pool(x)
-            x = self._block(f"down_block{level + 1}")(*_seen(x, given))  # [B, channels, S / 2^level, S / 2^level]
+            x = self._down(level, *_seen(x, given))  # [B, channels, S / 2^level, S / 2^level]
             skips.append(x)
         skips.pop()
         for name in reversed(UP_NAMES):
@@ -75,6 +76,17 @@ class Unet(Generator):
             x = self._block(f"up_block{name}")([x, skips.pop()])
         output: Tensor = self.final(x).float()
         return F.relu(output) if self.settings.end_relu else output
+
+    def _down(self, level: int, maps: Sequence[Tensor], constants: Tensor) -> Tensor:
+        """Return the features of a level from maps [B, C_i, s, s] and vectors [B, c] that stand for constant maps.
+
+        In training on the CPU, the first level keeps no hidden values for the backward pass. They are the largest of
+        all, and made of few channels: quickly computed once more.
+        """
+        block = self._block(f"down_block{level + 1}")
+        if level == 0 and self.training and torch.is_grad_enabled() and constants.device.type == "cpu":
+            return cast("Tensor", checkpoint(block, maps, constants, use_reentrant=False, preserve_rng_state=False))
+        return cast("Tensor", block(maps, constants))
 
     def _block(self, name: str) -> _Block:
         return cast("_Block", self.get_submodule(name))
