@@ -32,14 +32,10 @@ RND_HD float smith_root(const Vec3& w, float alpha) {
     return std::sqrt(w.z * w.z + alpha * alpha * (w.x * w.x + w.y * w.y));
 }
 
-// G1(w) / cos(w): finite at grazing angles.
+// G1(w) / cos(w): finite at grazing angles. Masking and shadowing are taken for independent, G = G1(wo) G1(wi)
+// (Walter et al. 2007).
 RND_HD float smith_masking_over_cosine(const Vec3& w, float alpha) {
     return 2.0f / (w.z + smith_root(w, alpha));
-}
-
-// Height-correlated masking-shadowing G2(wo, wi) / (cos(wo) cos(wi)) (Heitz, JCGT 3(2), 2014).
-RND_HD float smith_shadowing_over_cosines(const Vec3& wo, const Vec3& wi, float alpha) {
-    return 2.0f / (wi.z * smith_root(wo, alpha) + wo.z * smith_root(wi, alpha));
 }
 
 // A normal visible from `wo`, by spherical caps (Dupuy and Benyoub, "Sampling Visible GGX Normals with Spherical

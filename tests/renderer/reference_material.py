@@ -1,7 +1,7 @@
 """The material model of the renderer's specification in plain double precision.
 
 With s = 1 - (roughness - 0.05) / 0.95 the reflectance is (1 - s) Lambert(color) + s GGX (Walter et al. 2007,
-alpha = roughness squared), height-correlated Smith masking (Heitz 2014, eq. 99), Fresnel of a dielectric.
+alpha = roughness squared), Smith's masking of either direction on its own, Fresnel of a dielectric.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def reflectance_cosine(wo: npt.ArrayLike, wi: npt.ArrayLike, albedo: float, roug
     half = out + into
     half /= np.linalg.norm(half, axis=1, keepdims=True)
     alpha = roughness**2
-    masking = 1 / (1 + smith_lambda(out[None], alpha) + smith_lambda(into, alpha))
+    masking = 1 / (1 + smith_lambda(out[None], alpha)) / (1 + smith_lambda(into, alpha))
     lobe = fresnel(half @ out, ior) * ggx(half, alpha) * masking / (4 * out[2])
     diffuse = albedo / np.pi * into[:, 2]
     return np.where(above, (1 - share) * diffuse + share * lobe, 0.0)
