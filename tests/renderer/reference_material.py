@@ -36,6 +36,30 @@ def visible_normal_density(wo: Floats, normals: Floats, alpha: float) -> Floats:
     return masking * facing * ggx(normals, alpha) / wo[2]
 
 
+def stretched_reflections(wo: Floats, normals: Floats, alpha: float) -> tuple[Floats, float]:
+    """Return heights [n] of reflections in the space where the surface is a hemisphere, and the least of a cap.
+
+    There visible normals are halfway between the stretched wo and directions that are even over a cap of the sphere
+    (Dupuy and Benyoub 2023); the cap ends at the second value, minus k z of Eto and Tokuyoshi 2023 (eq. 5).
+    """
+    stretched = wo * [alpha, alpha, 1]
+    stretched /= np.linalg.norm(stretched)
+    halves = normals / [alpha, alpha, 1]
+    halves /= np.linalg.norm(halves, axis=1, keepdims=True)
+    heights = 2 * (halves @ stretched) * halves[:, 2] - stretched[2]
+    s2 = (1 + np.hypot(wo[0], wo[1])) ** 2
+    bound = (1 - alpha**2) * s2 / (s2 + alpha**2 * wo[2] ** 2)
+    return heights, float(-bound * stretched[2])
+
+
+def bounded_normal_density(wo: Floats, normals: Floats, alpha: float) -> Floats:
+    """Return the density of visible normals of a bounded cap: that of all, scaled to the cap, and 0 beyond it."""
+    heights, least = stretched_reflections(wo, normals, alpha)
+    stretched_cosine = wo[2] / np.linalg.norm(wo * [alpha, alpha, 1])
+    share = (1 - least) / (1 + stretched_cosine)
+    return np.where(heights >= least, visible_normal_density(wo, normals, alpha) / share, 0.0)
+
+
 def fresnel(cosine: Floats, ior: float) -> Floats:
     """Return the unpolarized reflectance of a dielectric interface, seen from its thinner side."""
     transmitted = np.sqrt(np.maximum(0, 1 - (1 - cosine**2) / ior**2))
