@@ -93,6 +93,18 @@ def compare(first: npt.ArrayLike, second: npt.ArrayLike) -> Comparison:
     )
 
 
+def compare_with_reference(images: npt.ArrayLike, reference: Estimate) -> Comparison:
+    """Compare independent renderings [N, H, W, C] with an estimate whose pixels are independent of each other."""
+    stack = np.asarray(images, np.float64)
+    size = stack.shape[1]
+    scales = []
+    for name, width in (("pixels", 1), ("blocks", BLOCK), ("image", size)):
+        mean = blocks(reference.mean[None], width)[0]
+        variance = blocks(reference.variance[None], width)[0] / width**2
+        scales.append(_scale(name, Estimate.of(blocks(stack, width)), Estimate(mean, variance, reference.count)))
+    return Comparison(tuple(scales))
+
+
 def blocks(images: Floats, width: int) -> Floats:
     """Return the means [N, H / width, W / width, C] over square blocks of pixels."""
     count, height, columns, channels = images.shape

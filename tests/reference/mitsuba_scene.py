@@ -182,7 +182,8 @@ def grid_edges(grid: Grid) -> tuple[Floats, Floats, Floats, Floats]:
     """
     transform = np.asarray(grid.transform, np.float64)
     normal = np.asarray(grid.normal, np.float64) / np.linalg.norm(grid.normal)
-    axis = int(np.argmax(np.abs(normal) + [0, 2e-9, 1e-9]))
+    x, y, z = np.abs(normal)
+    axis = 1 if y >= x and y >= z else 2 if z > x else 0
     up = np.array([0.0, 0.0, -1.0]) if axis == 1 else np.array([0.0, 1.0, 0.0])
     v = up - normal * (up @ normal)
     v /= np.linalg.norm(v)
@@ -238,6 +239,9 @@ def _reflectance(mitsuba: Any, material: Material, shape: Object, folder: Path |
     if not material.texture:
         return _rgb(material.color)
     pixels = load_texture(resolve_asset(material.texture, folder)).pixels
+    if not (pixels.argmax(2) == pixels[0, 0].argmax()).all() and np.ptp(pixels, axis=2).max() > 0:
+        # Ours interpolates colors and takes the largest channel of the result.
+        raise ValueError(f"{material.texture}: one channel must be the largest everywhere, else there is no equivalent")
     # Mitsuba's row 0 is at v = 0, ours at the top.
     colors = pixels.max(axis=2)[::-1, :, None] * np.asarray(material.color, np.float32)
     frequency_u, frequency_v = material.texture_frequency

@@ -141,9 +141,7 @@ def test_the_density_of_reflections_is_that_of_bounded_visible_normals(alpha: fl
     for degrees in ANGLES:
         wo = outgoing(degrees)
         exact = wo.astype(np.float64)
-        wi, _, pdf = sampling.sample_bsdf(
-            spread(wo, 2000), WHITE * 0.0, alpha**0.5, IOR, uniforms((2000, 3), 3)
-        )
+        wi, _, pdf = sampling.sample_bsdf(spread(wo, 2000), WHITE * 0.0, alpha**0.5, IOR, uniforms((2000, 3), 3))
         half = exact + wi.astype(np.float64)
         half /= np.linalg.norm(half, axis=1, keepdims=True)
         facing = half @ exact
