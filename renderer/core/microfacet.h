@@ -51,11 +51,11 @@ RND_HD float cap_bound(const Vec3& wo, float alpha) {
 // Caps", 2023) that leave out most of the normals which reflect `wo` below the surface.
 RND_HD Vec3 sample_visible_normal(const Vec3& wo, float alpha, const Vec2& u) {
     const Vec3 stretched = normalize(Vec3{wo.x * alpha, wo.y * alpha, wo.z});
-    const Vec2 around = circle_point(u.x);
+    const DiskPoint disk = concentric_disk(u);
     const float lowest = cap_bound(wo, alpha) * stretched.z;
-    const float z = (1.0f - u.y) * (1.0f + lowest) - lowest;
+    const float z = 1.0f - disk.radius2 * (1.0f + lowest);
     const float sine = std::sqrt(clamp((1.0f - z) * (1.0f + z), 0.0f, 1.0f));
-    const Vec3 half = Vec3{sine * around.x, sine * around.y, z} + stretched;
+    const Vec3 half = Vec3{sine * disk.direction.x, sine * disk.direction.y, z} + stretched;
     return normalize_or({half.x * alpha, half.y * alpha, maximum(half.z, 0.0f)}, {0.0f, 0.0f, 1.0f});
 }
 
