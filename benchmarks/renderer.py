@@ -8,6 +8,8 @@
 2. Many small scenes at 4 samples: scene files to EXR batches on disk as ``generate-dataset.py`` does it, against
    rendering the same scenes, loaded before, alone.
 3. Set-up: scene file to a scene that is ready to be rendered, with meshes known from other scenes, and without.
+4. Mitsuba 3 in turn with ours, where it is installed (requirements-reference.txt): samples a second of loaded rooms,
+   and views a second of small scenes that are loaded, rendered and (ours only) written. See ``mitsuba_speed.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "code")]
 
-from timing import Table, Timing, measure, measure_in_turn, write_json  # noqa: E402 - needs no installation this way
+import mitsuba_speed  # noqa: E402 - needs no installation this way
+from timing import Table, Timing, measure, measure_in_turn, write_json  # noqa: E402
 
 from cnsr import cli, rendering  # noqa: E402
 from cnsr.buffers import BUFFERS  # noqa: E402
@@ -48,6 +51,7 @@ def main() -> int:
     parser.add_argument("--rooms", type=int, default=4, help="scenes of the first table (default: 4)")
     parser.add_argument("--views", type=int, default=512, help="views of the second table (default: 512)")
     parser.add_argument("--seed", type=int, default=1, help="of the scenes (default: 1)")
+    parser.add_argument("--mitsuba_views", type=int, default=8, help="views of Mitsuba's in a run; 0 leaves it out")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="renderer-benchmark-"))
@@ -71,13 +75,16 @@ def measure_all(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     print(f"Embree {_native.EMBREE_VERSION}, {arguments.threads} threads; median (lowest - highest) of the runs\n")
     step = max(1, len(files) // arguments.rooms)
-    return {
+    figures = {
         "threads": arguments.threads,
         "embree": _native.EMBREE_VERSION,
         "rendering": rendering_figures(tracer, files[::step][: arguments.rooms], arguments),
         "small_scenes": small_scene_figures(tracer, config, folder, files, arguments.repeats),
         "set_up": set_up_figures(tracer, files[:64], arguments.repeats),
     }
+    if arguments.mitsuba_views > 0:
+        figures["mitsuba"] = mitsuba_figures(tracer, config, folder, files, arguments)
+    return figures
 
 
 def small_config(views: int) -> Config:
@@ -207,6 +214,46 @@ def small_scene_figures(
     }
 
 
+def mitsuba_figures(
+    tracer: rendering.PathTracer,
+    config: Config,
+    folder: Path,
+    files: Sequence[Path],
+    arguments: argparse.Namespace,
+) -> dict[str, Any]:
+    """Time Mitsuba in turn with ours: samples of the first table's rooms, and views of the second's."""
+    theirs = mitsuba_speed.renderers(arguments.threads)
+    if not theirs:
+        return {}
+    settings = RenderSettings.of(config)
+    step = max(1, len(files) // arguments.rooms)
+    scenes = [tracer.load_scene(file) for file in files[::step][: arguments.rooms]]
+    views = [tracer.load_scene(file).description for file in files[:: max(1, len(files) // arguments.mitsuba_views)]]
+
+    def whole() -> None:
+        generate(config, folder / "json" / "train", folder / "exr", settings, tracer, Silence(), overwrite=True)
+
+    return {
+        "samples": mitsuba_speed.sample_figures(
+            lambda: render_all(tracer, scenes, arguments.samples, GEOMETRY),
+            theirs,
+            [scene.description for scene in scenes],
+            SIZE,
+            arguments.samples,
+            arguments.repeats,
+        ),
+        "views": mitsuba_speed.view_figures(
+            whole,
+            len(files),
+            theirs,
+            views[: arguments.mitsuba_views],
+            settings.size,
+            settings.samples,
+            arguments.repeats,
+        ),
+    }
+
+
 def set_up_figures(tracer: rendering.PathTracer, files: Sequence[Path], repeats: int) -> dict[str, Any]:
     """Time what lies between a scene file and a scene that is ready."""
 
@@ -222,7 +269,7 @@ def set_up_figures(tracer: rendering.PathTracer, files: Sequence[Path], repeats:
     table = Table("scene file to ready", "ms")
     table.add("meshes cached", cached)
     table.add("the first scene of a new tracer", new)
-    print(table)
+    print(table, end="\n\n")
     return {"cached_ms": cached, "first_ms": new}
 
 

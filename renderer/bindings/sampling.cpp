@@ -158,14 +158,6 @@ void bind_sampling(py::module_& module) {
         },
         arg("wo"), arg("alpha"), arg("u"));
     module.def(
-        "visible_normal_pdf",
-        [](const Triple& wo, Floats normal_array, float alpha) {
-            const Points3 normals(std::move(normal_array), "normals");
-            return column(normals.count(),
-                          [&](size_t i) { return visible_normal_pdf(to_vec3(wo), normals[i], alpha); });
-        },
-        arg("wo"), arg("normals"), arg("alpha"));
-    module.def(
         "sample_cosine_hemisphere",
         [](Floats u_array) {
             const Points2 u(std::move(u_array), "u");

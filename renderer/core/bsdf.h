@@ -50,8 +50,9 @@ RND_HD BsdfValue evaluate_bsdf(const Bsdf& bsdf, float p_specular, const Vec3& w
         const Vec3 m = normalize_or(wo + wi, {0.0f, 0.0f, 1.0f});
         const float d = ggx_distribution(m, bsdf.alpha);
         const float fresnel = fresnel_dielectric(dot(wo, m), bsdf.ior);
-        value.specular = bsdf.specular * fresnel * d * smith_shadowing_over_cosines(wo, wi, bsdf.alpha) * 0.25f * wi.z;
-        value.pdf += p_specular * d * smith_masking_over_cosine(wo, bsdf.alpha) * 0.25f;
+        const float masking = smith_masking_over_cosine(wo, bsdf.alpha) * smith_masking_over_cosine(wi, bsdf.alpha);
+        value.specular = bsdf.specular * fresnel * d * masking * 0.25f * wi.z;
+        value.pdf += p_specular * d * reflection_pdf_over_distribution(wo, bsdf.alpha);
     }
     return value;
 }

@@ -51,12 +51,12 @@ RND_HD LightSample sample_light(const SphereShape& sphere, const Vec3& point, co
     }
     const float d = std::sqrt(d2);
     const float size = cone_size(r2 / d2);
-    const float drop = u.x * size;  // 1 - cos of the chosen angle
+    const DiskPoint disk = concentric_disk(u);
+    const float drop = disk.radius2 * size;  // 1 - cos of the chosen angle
     const float sin2 = drop * (2.0f - drop);
     const float sine = std::sqrt(sin2);
-    const Vec2 around = circle_point(u.y);
     const Frame frame = make_frame(to_center / d);
-    sample.direction = frame.to_world({sine * around.x, sine * around.y, 1.0f - drop});
+    sample.direction = frame.to_world({sine * disk.direction.x, sine * disk.direction.y, 1.0f - drop});
     sample.distance = maximum(0.0f, d * (1.0f - drop) - std::sqrt(maximum(0.0f, r2 - d2 * sin2)));
     sample.pdf = 1.0f / (2.0f * kPi * size);
     return sample;

@@ -32,32 +32,37 @@ RND_HD float smith_root(const Vec3& w, float alpha) {
     return std::sqrt(w.z * w.z + alpha * alpha * (w.x * w.x + w.y * w.y));
 }
 
-// G1(w) / cos(w): finite at grazing angles.
+// G1(w) / cos(w): finite at grazing angles. Masking and shadowing are taken for independent, G = G1(wo) G1(wi)
+// (Walter et al. 2007).
 RND_HD float smith_masking_over_cosine(const Vec3& w, float alpha) {
     return 2.0f / (w.z + smith_root(w, alpha));
 }
 
-// Height-correlated masking-shadowing G2(wo, wi) / (cos(wo) cos(wi)) (Heitz, JCGT 3(2), 2014).
-RND_HD float smith_shadowing_over_cosines(const Vec3& wo, const Vec3& wi, float alpha) {
-    return 2.0f / (wi.z * smith_root(wo, alpha) + wo.z * smith_root(wi, alpha));
+// How far below the stretched view direction's opposite the caps of `sample_visible_normal` reach, as a share: the
+// smallest cap that holds all reflections above the surface (Eto and Tokuyoshi, "Bounded VNDF Sampling for Smith-GGX
+// Reflections", SIGGRAPH Asia 2023 Technical Communications, eq. 5).
+RND_HD float cap_bound(const Vec3& wo, float alpha) {
+    const float a2 = alpha * alpha;
+    const float s2 = square(1.0f + std::sqrt(wo.x * wo.x + wo.y * wo.y));
+    return (1.0f - a2) * s2 / (s2 + a2 * wo.z * wo.z);
 }
 
 // A normal visible from `wo`, by spherical caps (Dupuy and Benyoub, "Sampling Visible GGX Normals with Spherical
-// Caps", 2023).
+// Caps", 2023) that leave out most of the normals which reflect `wo` below the surface.
 RND_HD Vec3 sample_visible_normal(const Vec3& wo, float alpha, const Vec2& u) {
     const Vec3 stretched = normalize(Vec3{wo.x * alpha, wo.y * alpha, wo.z});
-    const Vec2 around = circle_point(u.x);
-    const float z = (1.0f - u.y) * (1.0f + stretched.z) - stretched.z;
+    const DiskPoint disk = concentric_disk(u);
+    const float lowest = cap_bound(wo, alpha) * stretched.z;
+    const float z = 1.0f - disk.radius2 * (1.0f + lowest);
     const float sine = std::sqrt(clamp((1.0f - z) * (1.0f + z), 0.0f, 1.0f));
-    const Vec3 half = Vec3{sine * around.x, sine * around.y, z} + stretched;
+    const Vec3 half = Vec3{sine * disk.direction.x, sine * disk.direction.y, z} + stretched;
     return normalize_or({half.x * alpha, half.y * alpha, maximum(half.z, 0.0f)}, {0.0f, 0.0f, 1.0f});
 }
 
-// Its density over solid angle of normals.
-RND_HD float visible_normal_pdf(const Vec3& wo, const Vec3& m, float alpha) {
-    const float cosine = dot(wo, m);
-    if (cosine <= 0.0f || wo.z <= 0.0f) return 0.0f;
-    return smith_masking_over_cosine(wo, alpha) * cosine * ggx_distribution(m, alpha);
+// The density over solid angle of the reflections of `wo` about these normals is this times the normals' distribution,
+// wherever they lie above the surface (eq. 8 there).
+RND_HD float reflection_pdf_over_distribution(const Vec3& wo, float alpha) {
+    return 0.5f / (cap_bound(wo, alpha) * wo.z + smith_root(wo, alpha));
 }
 
 }  // namespace rnd

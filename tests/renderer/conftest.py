@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-# Tests are imported one by one (importlib mode), so the reference modules beside them need a way in.
+# Tests are imported one by one (importlib mode), so the reference modules beside them need a way in. What benchmarks
+# share with them lies in tests/reference.
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cnsr import rendering

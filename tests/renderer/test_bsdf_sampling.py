@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from cnsr._native import sampling
 from reference_material import (
+    bounded_normal_density,
     fresnel,
     ggx,
     reflectance_cosine,
     smith_lambda,
     specular_share,
+    stretched_reflections,
     visible_normal_density,
 )
 from reference_statistics import (
@@ -57,38 +59,98 @@ def spread(wo: np.ndarray, count: int) -> np.ndarray:
     return np.repeat(wo[None], count, 0)
 
 
+def cap_limit(polar: np.ndarray, wo: np.ndarray, alpha: float) -> np.ndarray:
+    """Return how far from the azimuth of wo a visible normal of the bounded cap may turn, between 0 and pi."""
+    # In the stretched space, normals at one polar angle have one polar angle, too. Their reflection of wo ends at the
+    # cap where 2 (wo . h) h_z - wo_z = least, which is linear in the cosine of the azimuth.
+    stretched = wo * [alpha, alpha, 1]
+    stretched /= np.linalg.norm(stretched)
+    tangent = np.tan(polar) / alpha
+    cosine, sine = 1 / np.hypot(1, tangent), tangent / np.hypot(1, tangent)
+    _, least = stretched_reflections(wo, np.array([[0.0, 0.0, 1.0]]), alpha)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = (least + stretched[2]) / (2 * cosine) - cosine * stretched[2]
+        limit = needed / (sine * np.hypot(stretched[0], stretched[1]))
+    limit = np.where(np.isnan(limit), np.where(needed > 0, 1.0, -1.0), limit)
+    return np.arccos(np.clip(limit, -1, 1))
+
+
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_visible_normals_follow_their_density(alpha: float) -> None:
+    # The azimuth is measured as a share of what the bounded cap allows, so that the cap's rim is an edge of the bins.
     p_values = []
     for degrees in ANGLES:
         wo = outgoing(degrees)
-        normals = sampling.sample_visible_normal(wo, alpha, uniforms((SAMPLES, 2), 1))
-        assert np.isfinite(normals).all()
-        np.testing.assert_allclose(np.linalg.norm(normals.astype(np.float64), axis=1), 1, atol=2e-6)
+        exact = wo.astype(np.float64)
+        normals = sampling.sample_visible_normal(wo, alpha, uniforms((SAMPLES, 2), 1)).astype(np.float64)
+        np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=2e-6)
+        # Azimuths begin to be cut where even the farthest turned normal meets the cap's rim, and end where the
+        # nearest does.
+        angles = np.geomspace(1e-7, np.pi / 2 - 1e-9, 200_000)
+        limits = cap_limit(angles, exact, alpha)
+        rims = [angles[limits < np.pi][0], angles[limits > 0][-1]] if (limits < np.pi).any() else []
         edges = lobe_edges(alpha)
+        edges = np.unique(np.append(edges, rims))
+        shares = np.linspace(-1, 1, 13)
 
-        def density(polar: np.ndarray, azimuth: np.ndarray, wo: np.ndarray = wo) -> np.ndarray:
-            directions = directions_at(polar, azimuth).astype(np.float32)
-            pdf = sampling.visible_normal_pdf(wo, directions, alpha).astype(np.float64)
-            return pdf * np.sin(polar)
+        def density(polar: np.ndarray, share: np.ndarray, wo: np.ndarray = exact) -> np.ndarray:
+            limit = cap_limit(polar, wo, alpha)
+            # A hair within the rim, where the plain formula is not yet 0.
+            directions = directions_at(polar, AZIMUTH + share * limit * (1 - 1e-9))
+            return bounded_normal_density(wo, directions, alpha) * np.sin(polar) * limit
 
-        expected = integrate_bins(density, edges, AZIMUTHS, 2e-6)
-        assert expected.sum() == pytest.approx(1, abs=1e-4), f"{degrees} degrees: the density is not normalized"
-        counts = direction_counts(normals, edges, AZIMUTHS)
+        expected = integrate_bins(density, edges, shares, 1e-7)
+        assert expected.sum() == pytest.approx(1, abs=2e-3), f"{degrees} degrees: the density is not normalized"
+        polar = np.arctan2(np.hypot(normals[:, 0], normals[:, 1]), normals[:, 2])
+        turn = np.mod(np.arctan2(normals[:, 1], normals[:, 0]) - AZIMUTH + np.pi, 2 * np.pi) - np.pi
+        share = np.clip(turn / np.maximum(cap_limit(polar, exact, alpha), 1e-12), -1, 1)
+        counts = np.histogram2d(polar, share, bins=(edges, shares))[0].astype(np.int64)
         p_values.append(chi_square_p(counts, expected * SAMPLES))
     assert min(p_values) > SIGNIFICANCE / (len(ALPHAS) * len(ANGLES)), dict(zip(ANGLES, p_values, strict=True))
 
 
-@pytest.mark.parametrize("alpha", ALPHAS)
-def test_the_density_of_visible_normals_is_that_of_heitz(alpha: float) -> None:
+@pytest.mark.parametrize("alpha", [0.05, 0.5, 1.0])
+def test_bounded_caps_waste_few_samples(alpha: float) -> None:
+    # Of all visible normals, those of the cap keep each one that reflects upwards. At normal incidence no sample is
+    # wasted; elsewhere fewer than without the bound.
+    roughness = alpha**0.5
     for degrees in ANGLES:
         wo = outgoing(degrees)
-        normals = sampling.sample_visible_normal(wo, alpha, uniforms((2000, 2), 3))
-        pdf = sampling.visible_normal_pdf(wo, normals, alpha)
-        expected = visible_normal_density(wo.astype(np.float64), normals.astype(np.float64), alpha)
-        facing = normals.astype(np.float64) @ wo.astype(np.float64)
-        solid = facing > 1e-3  # elsewhere the cosine itself has lost its digits
-        np.testing.assert_allclose(pdf[solid], expected[solid], rtol=2e-3)
+        normals = sampling.sample_visible_normal(wo, alpha, uniforms((SAMPLES, 2), 11)).astype(np.float64)
+        reflected_height = 2 * (normals @ wo) * normals[:, 2] - wo[2]
+        wasted = float(np.mean(reflected_height <= 0))
+        exact = wo.astype(np.float64)
+        _, least = stretched_reflections(exact, np.array([[0.0, 0.0, 1.0]]), alpha)
+        kept = (1 - least) / (1 + wo[2] / np.linalg.norm(exact * [alpha, alpha, 1]))
+        # What lies above the surface is the same set: its share of all visible normals is kept times (1 - wasted).
+        wasted_by_all = 1 - kept * (1 - wasted)
+        assert kept <= 1 + 1e-6
+        assert wasted <= wasted_by_all + 1e-6
+        if degrees == 0:
+            assert wasted < 1e-4
+            assert alpha < 0.5 or wasted_by_all > 0.1
+    _, _, pdf = sampling.sample_bsdf(
+        spread(outgoing(0), 10_000), WHITE * 0.0, roughness, IOR, uniforms((10_000, 3), 12)
+    )
+    assert alpha == 1.0 or np.mean(pdf > 0) > 0.999
+
+
+@pytest.mark.parametrize("alpha", ALPHAS[:-1])
+def test_the_density_of_reflections_is_that_of_bounded_visible_normals(alpha: float) -> None:
+    # Without a diffuse part, sample_bsdf's density is that of the normals over the Jacobian of reflection.
+    for degrees in ANGLES:
+        wo = outgoing(degrees)
+        exact = wo.astype(np.float64)
+        wi, _, pdf = sampling.sample_bsdf(spread(wo, 2000), WHITE * 0.0, alpha**0.5, IOR, uniforms((2000, 3), 3))
+        half = exact + wi.astype(np.float64)
+        half /= np.linalg.norm(half, axis=1, keepdims=True)
+        facing = half @ exact
+        expected = bounded_normal_density(exact, half, alpha) / (4 * facing)
+        heights, least = stretched_reflections(exact, half, alpha)
+        solid = (pdf > 0) & (facing > 1e-3) & (np.abs(heights - least) > 1e-5)  # lost digits; the cap's rim
+        assert solid.mean() > 0.3
+        # Half vectors of a narrow lobe are differences of nearly equal numbers in single precision.
+        np.testing.assert_allclose(pdf[solid], expected[solid], rtol=2e-3 + 2e-6 / alpha / np.cos(np.radians(degrees)))
 
 
 def test_cosine_hemisphere_follows_its_density() -> None:
