@@ -47,7 +47,7 @@ SceneLike: TypeAlias = "Path | str | Mapping[str, Any] | description.Scene | Loa
 Progress: TypeAlias = Callable[[float], object]
 
 _LARGEST_SIZE = 16384
-_LARGEST_SAMPLES = 2**31
+_LARGEST_SAMPLES = 2**31 - 1
 MAX_SAMPLES = 2**14
 """Samples a pixel at most that adaptive rendering takes, unless told otherwise."""
 
