@@ -344,8 +344,10 @@ class _Order:
         """Return the world-to-camera matrix. Raises ``RenderError`` for a camera that looks nowhere."""
         try:
             position, lookat = (np.asarray(point, np.float64) for point in self.place())
-            if position.shape != (3,) or lookat.shape != (3,) or not np.isfinite([position, lookat]).all():
-                raise ValueError("three finite numbers each")
+            if position.shape != (3,) or lookat.shape != (3,):
+                raise ValueError("three numbers each")
+            if not (np.abs([position, lookat]) <= description.LARGEST).all():
+                raise ValueError(f"numbers within {description.LARGEST:g}")
             return view_matrix(position.tolist(), lookat.tolist())
         except (TypeError, ValueError) as error:
             raise RenderError(f"camera: expected a position and another point to look at ({error})") from None

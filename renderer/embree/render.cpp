@@ -212,15 +212,19 @@ class RecordingScene {
 
     const SceneData& data() const { return scene_.data(); }
     bool intersect(const Ray& ray, Hit& hit) const {
-        rays_.push_back({ray, RayKind::intersect});
+        note(ray, RayKind::intersect);
         return scene_.intersect(ray, hit);
     }
     bool occluded(const Ray& ray) const {
-        rays_.push_back({ray, RayKind::occluded});
+        note(ray, RayKind::occluded);
         return scene_.occluded(ray);
     }
 
   private:
+    void note(const Ray& ray, RayKind kind) const {
+        if (is_traceable(ray)) rays_.push_back({ray, kind});
+    }
+
     const Scene& scene_;
     std::vector<RecordedRay>& rays_;
 };

@@ -22,6 +22,9 @@ constexpr uint32_t kLargestMergedMesh = 256;
 // Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
 constexpr float kRelativeOffset = 0x1p-18f;
 
+// Embree leaves out what lies beyond 1.8e18.
+constexpr float kFarthestObject = 1e18f;
+
 Vec3 to_vec3(const SceneBuilder::Vector& v) {
     return {v[0], v[1], v[2]};
 }
@@ -277,7 +280,7 @@ void SceneBuilder::add(Object object, float area, float largest, bool is_light, 
                        const std::string& where) {
     const auto material = static_cast<size_t>(object.material);
     if (material >= emissions_.size()) throw SceneFault(where + ".material: there is no such material");
-    if (!std::isfinite(largest)) throw SceneFault(where + ": reaches further than single precision can tell");
+    if (!(largest <= kFarthestObject)) throw SceneFault(where + ": reaches further than 1e18 from the origin");
     object.offset = largest * kRelativeOffset;
     const bool hidden = is_light && hide_lights_;
     const Vec3& emission = emissions_[material];

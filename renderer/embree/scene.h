@@ -95,6 +95,17 @@ class SceneBuilder {
 
 // --- the hot path ---
 
+// Embree ends the process at rays that it cannot trace (some of its builds; in others they may never end): those that
+// are not finite, which degenerate geometry can bring about, and those that start further out than 1.8e18. Such rays
+// hit nothing.
+inline bool is_traceable(const Ray& ray) {
+    constexpr float kFarthest = 1.8e18f;
+    const Vec3& d = ray.direction;
+    return std::fabs(ray.origin.x) <= kFarthest && std::fabs(ray.origin.y) <= kFarthest &&
+           std::fabs(ray.origin.z) <= kFarthest && std::fabs(d.x) + std::fabs(d.y) + std::fabs(d.z) <= 2.0f &&
+           ray.t_max >= ray.t_min;
+}
+
 inline Hit Scene::triangle_hit(uint32_t primitive, float t, float u, float v) const {
     const Triangle& triangle = triangles_[primitive];
     Hit hit{t, triangle.object, triangle.primitive, u, v};
@@ -133,6 +144,7 @@ inline RTCRayHit to_embree_query(const Ray& ray) {
 }
 
 inline bool Scene::intersect(const Ray& ray, Hit& hit) const {
+    if (!is_traceable(ray)) return false;
     RTCRayHit query = to_embree_query(ray);
     embree::intersect(scene_.get(), query);
     if (query.hit.geomID == RTC_INVALID_GEOMETRY_ID) return false;
@@ -148,6 +160,7 @@ inline bool Scene::intersect(const Ray& ray, Hit& hit) const {
 }
 
 inline bool Scene::occluded(const Ray& ray) const {
+    if (!is_traceable(ray)) return false;
     RTCRay query = to_embree(ray);
     embree::occluded(scene_.get(), query);
     return query.tfar < 0.0f;
