@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenEXR
 import pytest
 import scene_building as build
 
 from cnsr.buffers import BUFFERS
+from cnsr.errors import RenderError, SceneError
 
 ALL = tuple(BUFFERS)
 
@@ -244,3 +246,34 @@ def test_surfaces_do_not_shadow_themselves(tracer: Any) -> None:
         shadows = tracer.render(scene, size=16, samples=16, buffers=("shadows", "ao")).buffers
         assert (shadows["shadows"] == 1).all(), radius
         assert (shadows["ao"] == 1).all(), radius
+
+
+@pytest.mark.parametrize("frequency", [[1e18, -1e18], [3.3e17, 7e12], [9.9e17, 1e17], [1e9, 1e10]])
+def test_textures_repeated_beyond_all_precision(tracer: Any, tmp_path: Path, frequency: list[float]) -> None:
+    # Neighboring coordinates lie many textures apart: what texel they name is chance, but it has to be one.
+    pixels = np.random.default_rng(0).random((7, 1000)).astype(np.float32)
+    OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Y": OpenEXR.Channel("Y", pixels)}).write(str(tmp_path / "a.exr"))
+    scene = build.small_room()
+    scene["materials"]["white"] |= {"texture": "a.exr", "texture_frequency": frequency}
+    assert_sound(tracer.render(write(tmp_path, scene), size=32, samples=16, buffers=ALL))
+
+
+@pytest.mark.parametrize("place", [[1e19, 0, 0], [0, -1e39, 0], [0, 0, 1e300]])
+def test_cameras_beyond_the_world_are_refused(tracer: Any, place: list[float]) -> None:
+    with pytest.raises(RenderError, match=r"camera: expected a position and another point.*within 1e\+18"):
+        tracer.render(build.small_room(), 4, 1, camera=(place, [0, 0, 0]))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        build.sphere([9e17, 0, 0], 2e17, "white"),
+        build.grid([0, 0, 0], [0, 1, 0], [1e18, 0, 1e18], "white"),
+        build.sphere([0, 0, 0], 1e10, "white", np.diag([1e10, 1e10, 1e10, 1])),
+    ],
+)
+def test_objects_that_reach_beyond_the_world_are_refused(tracer: Any, shape: dict) -> None:
+    scene = build.small_room()
+    scene["geometry"].append(shape)
+    with pytest.raises(SceneError, match=r"geometry\[8\]: reaches further than 1e18 from the origin"):
+        tracer.load_scene(scene)
