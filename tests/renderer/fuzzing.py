@@ -18,7 +18,7 @@ from cnsr.errors import RenderError, SceneError
 ALL = tuple(BUFFERS)
 SIGNED = ("position", "normal", "mirror", "mirror_hit", "mirror_normal")
 
-DEFAULT_EXAMPLES = 100
+DEFAULT_EXAMPLES = 60
 SLOW_EXAMPLES = 3000
 
 # Numbers at the edges of formats, of our limits, and of what formulas bear.
@@ -52,7 +52,13 @@ def vectors(draw: Callable[..., Any], unusual: st.SearchStrategy[float] = NUMBER
 @st.composite
 def lengths(draw: Callable[..., Any]) -> list[float]:
     """The same for sizes."""
-    return [abs(value) for value in draw(vectors(NOT_NEGATIVE))]
+    numbers = draw(st.sampled_from([st.floats(0.05, 4)] * 5 + [NOT_NEGATIVE]))
+    return draw(st.lists(numbers, min_size=3, max_size=3))
+
+
+def directions() -> st.SearchStrategy[list[float]]:
+    usual = [[0.0, 1.0, 0.0], [0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [1.0, -2.0, 3.0]]
+    return st.sampled_from(usual) | vectors()
 
 
 @st.composite
@@ -77,7 +83,7 @@ def shapes(draw: Callable[..., Any], materials: tuple[str, ...], files: tuple[st
     matrix, material = draw(transforms()), draw(st.sampled_from(materials))
     kind = draw(st.sampled_from(["grid", "sphere", *(["file"] if files else [])]))
     if kind == "grid":
-        return build.grid(draw(vectors()), draw(vectors()), draw(lengths()), material, matrix)
+        return build.grid(draw(vectors()), draw(directions()), draw(lengths()), material, matrix)
     if kind == "sphere":
         return build.sphere(draw(vectors()), draw(st.floats(0.1, 3) | POSITIVE), material, matrix)
     return build.mesh(draw(st.sampled_from(files)), material, matrix)
@@ -100,7 +106,7 @@ def surface_materials(draw: Callable[..., Any], emissive: bool, texture: str = "
 def scenes(draw: Callable[..., Any], files: tuple[str, ...] = (), texture: str = "") -> dict[str, Any]:
     """Scenes that are right by all rules of single values; some combinations are not."""
     materials = {name: draw(surface_materials(name == "light", texture * (name == "textured"))) for name in MATERIALS}
-    near = draw(st.sampled_from([0.0, 1e-30, 1e-4]))
+    near = draw(st.sampled_from([0.0, 1e-30, 1e-9]))
     fov = draw(st.floats(30, 120) | st.floats(1e-30, 179.999))
     view = build.camera(draw(vectors()), draw(vectors()), fov, near, draw(st.just(1e6) | POSITIVE))
     plain = MATERIALS[:3]
@@ -133,17 +139,34 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
 
 
+def value_at(data: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        data = data[key]
+    return data
+
+
+@st.composite
+def moved_numbers(draw: Callable[..., Any], original: dict[str, Any]) -> dict[str, Any]:
+    """`original` with some numbers changed; mostly still a scene."""
+    data = copy.deepcopy(original)
+    numbers = [place for place in places(data) if type(value_at(data, place)) in (int, float)]
+    for path in draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=4)):
+        new = USUAL | NUMBERS if isinstance(value_at(original, path), float) else st.integers(-2, 2**40)
+        value_at(data, path[:-1])[path[-1]] = draw(new)
+    return data
+
+
 @st.composite
 def mutations(draw: Callable[..., Any], original: dict[str, Any], changes: int = 4) -> dict[str, Any]:
-    """`original` with numbers moved to edges, and parts replaced, taken out, doubled or renamed."""
+    """`original` with parts replaced, taken out, doubled or renamed, and numbers moved beyond limits."""
     data = copy.deepcopy(original)
     for _ in range(draw(st.integers(1, changes))):
-        path = draw(st.sampled_from([place for place in places(data) if place]))
-        owner = data
-        for key in path[:-1]:
-            owner = owner[key]
-        old = owner[path[-1]]
-        kind = draw(st.sampled_from(["number", "number", "number", "any", "remove", "double", "rename"]))
+        candidates = [place for place in places(data) if place]
+        if not candidates:
+            break
+        path = draw(st.sampled_from(candidates))
+        owner, old = value_at(data, path[:-1]), value_at(data, path)
+        kind = draw(st.sampled_from(["number", "any", "remove", "double", "rename"]))
         if kind == "number" and isinstance(old, int | float):
             owner[path[-1]] = draw(NUMBERS | BEYOND | st.integers(-5, 5))
         elif kind == "any":
@@ -154,8 +177,6 @@ def mutations(draw: Callable[..., Any], original: dict[str, Any], changes: int =
             owner.insert(path[-1], copy.deepcopy(old))
         elif kind == "rename" and isinstance(owner, dict):
             owner[draw(KEYS)] = owner.pop(path[-1])
-        if not any(place for place in places(data)):
-            break
     return data
 
 

@@ -116,7 +116,7 @@ test_meshes_in_any_place, test_meshes_in_any_place_long = property_of(
 def test_many_meshes_of_either_fate(tracer: Any, folder: Path) -> None:
     rendered = []
 
-    @settings(QUICK, max_examples=100)
+    @settings(QUICK, max_examples=50)
     @given(content=obj_texts())
     def run(content: bytes) -> None:
         rendered.append(check_mesh(tracer, folder, content))
