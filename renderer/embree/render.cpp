@@ -222,7 +222,7 @@ class RecordingScene {
 
   private:
     void note(const Ray& ray, RayKind kind) const {
-        if (is_traceable(ray)) rays_.push_back({ray, kind});
+        if (scene_.can_trace(ray)) rays_.push_back({ray, kind});
     }
 
     const Scene& scene_;

@@ -277,3 +277,34 @@ def test_objects_that_reach_beyond_the_world_are_refused(tracer: Any, shape: dic
     scene["geometry"].append(shape)
     with pytest.raises(SceneError, match=r"geometry\[8\]: reaches further than 1e18 from the origin"):
         tracer.load_scene(scene)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-10, 1e-8, 1e-3, 9e2, 1e4, 1e6, 1e12])
+def test_large_meshes_in_any_unit(tracer: Any, tmp_path: Path, scale: float) -> None:
+    # A mesh that is no part of the scene's own triangles has a space of its own. Rays may start so far out there that
+    # Embree would end the process; triangles may be so small there that it no longer tells where they are hit.
+    uv_sphere_obj(tmp_path / "ball.obj", 24)
+    lines = (tmp_path / "ball.obj").read_text().splitlines()
+    for number, (keyword, *words) in enumerate(map(str.split, lines)):
+        if keyword == "v":
+            lines[number] = " ".join(["v", *(f"{float(word) / scale:.9g}" for word in words)])
+    (tmp_path / "rescaled.obj").write_text("\n".join(lines) + "\n")
+    views = []
+    for name, unit in (("ball.obj", 1.0), ("rescaled.obj", scale)):
+        scene = build.small_room()
+        place = np.diag([0.5 * unit, 0.5 * unit, 0.5 * unit, 1.0])
+        scene["geometry"].append(build.mesh(name, "glossy", place))
+        views.append(tracer.render(write(tmp_path, scene), size=16, samples=8, buffers=ALL))
+    assert_sound(views[1])
+    for name in ("depth", "normal", "id", "position"):
+        np.testing.assert_allclose(views[1].buffers[name], views[0].buffers[name], atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("distance", [1e5, 1e12, 1e18])
+@pytest.mark.parametrize("unit", [1e-8, 1e-3, 1.0])
+def test_cameras_far_from_large_meshes(tracer: Any, tmp_path: Path, distance: float, unit: float) -> None:
+    uv_sphere_obj(tmp_path / "ball.obj", 24)
+    scene = build.small_room()
+    scene["geometry"] = [build.mesh("ball.obj", "glossy", np.diag([unit, unit, unit, 1.0]))]
+    scene["camera"] = build.camera([distance, 0, 0], [0, 0, 0], 1e-6, 1e-9, 1e18)
+    assert_sound(tracer.render(write(tmp_path, scene), size=8, samples=8, buffers=ALL))
