@@ -2,12 +2,19 @@
 # Builds the native renderer into code/cnsr/. Finds or installs what it needs, or says what is missing. What is built
 # already stays; a second run only compiles what changed.
 #   sh build_renderer.sh
+#   sh build_renderer.sh --sanitize    a second module, in build/, which finds faults of memory and undefined behavior
+#                                      while it runs; `sh run_tests.sh --sanitized` builds it and runs tests with it
 # PYTHON=path chooses the interpreter that the module is for (default: .venv's, else python3). Options for CMake may
 # follow, e.g. -DCNSR_NATIVE_CPU=OFF for a module that other CPUs run, too.
 set -eu
 cd "$(dirname "$0")"
 . ./system_packages.sh
 
+sanitize=
+if [ "${1:-}" = --sanitize ]; then
+    sanitize=yes
+    shift
+fi
 fail() { echo "error: $*" >&2 && exit 1; }
 
 if [ -z "${PYTHON:-}" ]; then
@@ -52,6 +59,10 @@ fi
 
 # One folder for each interpreter: modules of two Python versions may lie side by side.
 folder=build/renderer-$("$PYTHON" -c 'import sys; print(sys.implementation.cache_tag)')
+if [ -n "$sanitize" ]; then
+    folder=$folder-sanitized
+    set -- -DCNSR_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCNSR_MODULE_FOLDER="$PWD/$folder/module" "$@"
+fi
 interpreter=$("$PYTHON" -c 'import sys; print(sys.executable)')
 echo "== building the renderer for $("$PYTHON" --version) in $folder"
 log=$(mktemp)
@@ -63,6 +74,10 @@ quietly run_cmake -S renderer -B "$folder" -DPython_EXECUTABLE="$interpreter" \
     -Dpybind11_DIR="$("$PYTHON" -m pybind11 --cmakedir)" "$@"
 quietly run_cmake --build "$folder" --parallel "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)"
 sed -n 's/^.*Built target _native.*$/== done/p' "$log"
+if [ -n "$sanitize" ]; then
+    echo "$PWD/$folder/module: for tests, with \`sh run_tests.sh --sanitized\`"
+    exit
+fi
 "$PYTHON" - <<'END'
 import sys
 

@@ -25,10 +25,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--overwrite", action="store_true", help="delete the batches in --out_folder first and render all anew"
     )
+    parser.add_argument(
+        "--target_error",
+        type=float,
+        metavar="E",
+        help="double the samples of each view until the estimated relative standard error of its mean is at most E",
+    )
+    parser.add_argument(
+        "--max_samples", type=int, metavar="N", help="with --target_error: samples a pixel at most (default: 16384)"
+    )
     parser.add_argument("--threads", type=int, default=0, help="of the renderer; 0 is one for every core (default)")
     arguments = parser.parse_args()
     if arguments.threads < 0:
         parser.error("--threads must be 0 or more")
+    if arguments.target_error is not None and not 0 < arguments.target_error < float("inf"):
+        parser.error("--target_error must be a number larger than 0, such as 0.02")
+    if arguments.max_samples is not None and arguments.target_error is None:
+        parser.error("--max_samples is only of use together with --target_error")
     return arguments
 
 
@@ -42,6 +55,7 @@ def main() -> int:
     from cnsr.rendering import PathTracer
 
     config = load_config(arguments.config)
+    settings = RenderSettings.of(config, arguments.precision, arguments.target_error, arguments.max_samples)
     tracer = PathTracer(device=arguments.device, threads=arguments.threads)
     begin = time.monotonic()
     with ViewProgress(sys.stderr) as progress:
@@ -49,7 +63,7 @@ def main() -> int:
             config,
             arguments.in_folder,
             arguments.out_folder,
-            RenderSettings.of(config, arguments.precision),
+            settings,
             tracer,
             progress,
             overwrite=arguments.overwrite,

@@ -17,3 +17,17 @@ CODE = Path(__file__).resolve().parents[1] / "code"
 def pytest_configure():
     # Programs that tests start find the package as the tests themselves do, installed or not.
     os.environ["PYTHONPATH"] = str(CODE)
+    if folder := os.environ.get("CNSR_NATIVE_FOLDER"):
+        _use_native_module_of(Path(folder))
+
+
+def _use_native_module_of(folder):
+    """Let tests use another build of the native module (`sh run_tests.sh --sanitized`)."""
+    import cnsr
+
+    cnsr.__path__.insert(0, str(folder))
+    from cnsr import _native
+
+    assert Path(_native.__file__).parent == folder
+    # Compilers and other programs that tests start are not to be watched.
+    os.environ.pop("LD_PRELOAD", None)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,7 +17,13 @@ from pydantic_core.core_schema import ErrorType
 from cnsr.json_line_numbers import line_numbers
 from cnsr.json_text import KeyPath
 
-_MOST_FAULTS = 50
+MOST_FAULTS = 50
+"""How many faults of a document are put into words; the others are only counted."""
+
+# Among how many names the one that was meant is searched, and how many are listed: a scene may have thousands.
+_MOST_CANDIDATES = 500
+_MOST_LISTED = 20
+_LONGEST_NAME = 200
 _LONGEST_VALUE = 40
 # pydantic's words, and what people who write JSON call it.
 _WORDS = (
@@ -53,12 +60,13 @@ class Fault:
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the message that `name` is no known `kind`, with the name that was probably meant."""
-    known = [str(other) for other in known]
-    near = difflib.get_close_matches(name, known, n=1)
+    candidates = [str(other) for other in islice(known, _MOST_CANDIDATES)]
+    near = difflib.get_close_matches(name[:_LONGEST_NAME], candidates, n=1)
     if near:
         advice = f"did you mean {quote(near[0])}?"
-    elif known:
-        advice = f"expected one of {', '.join(map(quote, known))}"
+    elif candidates:
+        more = ", ..." if len(candidates) > _MOST_LISTED else ""
+        advice = f"expected one of {', '.join(map(quote, candidates[:_MOST_LISTED]))}{more}"
     else:
         advice = f"there is no {kind} at all"
     return f"unknown {kind} {quote(name)}; {advice}"
@@ -70,6 +78,10 @@ def quote(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
+    except RecursionError:
+        text = "something nested deeply"
+    if not text.isprintable():  # line separators, halves of surrogate pairs
+        text = ascii(text)[1:-1]
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
@@ -96,15 +108,11 @@ def faults_of(
         tags: of the document's tagged unions.
     """
     findings = error.errors(include_url=False)
-    places = [details["loc"] for details in findings]
-    return [_fault(details, model_at, tags) for details in findings if not _is_echo(details, places)]
-
-
-def _is_echo(details: ErrorDetails, places: Sequence[KeyPath]) -> bool:
-    """Whether pydantic calls a list too short only since an item of it is at fault."""
-    location = details["loc"]
-    inside = (place[: len(location)] == location and len(place) > len(location) for place in places)
-    return details["type"] == "too_short" and any(inside)
+    around = {details["loc"][:length] for details in findings for length in range(len(details["loc"]))}
+    # Pydantic calls a list too short also when an item of it is at fault.
+    findings = [details for details in findings if details["type"] != "too_short" or details["loc"] not in around]
+    told = [_fault(details, model_at, tags) for details in findings[:MOST_FAULTS]]
+    return told + [Fault(_without_tag(details["loc"], tags), details["msg"]) for details in findings[MOST_FAULTS:]]
 
 
 def _fault(details: ErrorDetails, model_at: Callable[[KeyPath], type[BaseModel]], tags: Sequence[str]) -> Fault:
@@ -147,12 +155,12 @@ def one_line(source: str, faults: Sequence[Fault], text: str | None) -> str:
     """
     lines = line_numbers(text) if text is not None else {}
     parts = []
-    for fault in faults[:_MOST_FAULTS]:
+    for fault in faults[:MOST_FAULTS]:
         line = _line(fault.path, lines)
         where = dotted(fault.path) + (f" (line {line})" if line else "")
         parts.append(f"{where}: {fault.message}" if fault.path else fault.message)
-    if len(faults) > _MOST_FAULTS:
-        parts.append(f"and {len(faults) - _MOST_FAULTS} more")
+    if len(faults) > MOST_FAULTS:
+        parts.append(f"and {len(faults) - MOST_FAULTS} more")
     return f"{source}: {'; '.join(parts)}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
@@ -56,7 +58,7 @@ def parse_json(text: str) -> tuple[Any, list[KeyPath]]:
         raise JsonSyntaxError(f"not sensible JSON: {_lower(str(error)).partition(';')[0]}", 1, 1) from None
     duplicates: list[KeyPath] = []
     if any_repeated:
-        _collect(data, (), duplicates)
+        duplicates = list(_repeated_paths(data))
     return data, duplicates
 
 
@@ -76,19 +78,21 @@ def _constant_error(text: str, name: str) -> JsonSyntaxError:
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     result = _Object(pairs)
-    keys = [key for key, _ in pairs]
-    result.repeated = tuple(key for key in result if keys.count(key) > 1)
+    counts = Counter(key for key, _ in pairs)
+    result.repeated = tuple(key for key, count in counts.items() if count > 1)
     return result
 
 
-def _collect(value: Any, path: KeyPath, found: list[KeyPath]) -> None:
-    if isinstance(value, dict):
-        found += [(*path, key) for key in getattr(value, "repeated", ())]
-        for key, item in value.items():
-            _collect(item, (*path, key), found)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _collect(item, (*path, index), found)
+def _repeated_paths(data: Any) -> Iterator[KeyPath]:
+    """Yield the paths of repeated keys in the order of the document, however deep it is nested."""
+    stack: list[tuple[KeyPath, Any]] = [((), data)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, dict):
+            yield from ((*path, key) for key in getattr(value, "repeated", ()))
+            stack += [((*path, key), item) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            stack += [((*path, index), item) for index, item in reversed(list(enumerate(value)))]
 
 
 def _lower(text: str) -> str:

@@ -14,6 +14,8 @@ Conventions:
   carries the extent along y (floors and ceilings: z), u that of the remaining axis. On spheres u is the longitude,
   1/2 at +z, and v the latitude, 0 at the pole -y.
 * ``near`` and ``far`` are clipping planes of the camera rays.
+* The error of a view is its estimated relative standard error: with Var the variance of a pixel's mean,
+  sqrt(mean of Var over all pixels) / mean over all pixels, of the luminance (Rec. 709) of beauty.
 """
 
 from __future__ import annotations
@@ -45,7 +47,10 @@ SceneLike: TypeAlias = "Path | str | Mapping[str, Any] | description.Scene | Loa
 Progress: TypeAlias = Callable[[float], object]
 
 _LARGEST_SIZE = 16384
-_LARGEST_SAMPLES = 2**31
+_LARGEST_SAMPLES = 2**31 - 1
+MAX_SAMPLES = 2**14
+"""Samples a pixel at most that adaptive rendering takes, unless told otherwise."""
+
 _UINT64 = 2**64 - 1
 # Native meshes and textures that no scene shows any more are kept up to this many bytes of their arrays.
 _CACHE_BYTES = 2**30
@@ -88,6 +93,8 @@ class View:
         pose: the same column by column, float64 [16]: what networks see.
         samples: samples a pixel.
         dropped: how many samples of all pixels were left out because they were not finite.
+        error: estimated relative standard error, of views that were rendered with a target for it; infinite where a
+            single sample tells nothing.
     """
 
     buffers: dict[str, NDArray[np.float32]]
@@ -95,6 +102,7 @@ class View:
     pose: NDArray[np.float64]
     samples: int
     dropped: int
+    error: float | None = None
 
 
 class PathTracer:
@@ -147,6 +155,8 @@ class PathTracer:
         clamp: float | None = 25.0,
         next_event_estimation: bool = True,
         progress: Progress | None = None,
+        target_error: float | None = None,
+        max_samples: int | None = None,
     ) -> View:
         """Render one view of a scene.
 
@@ -162,15 +172,20 @@ class PathTracer:
             next_event_estimation: whether lights are sampled; False, for validation, leaves finding them to chance.
             progress: called now and then with the share that is done, 1.0 at the end. What it raises stops the
                 rendering.
+            target_error: render until the error (see above) is at most this. The number of samples starts at `samples`
+                and doubles until then; what comes out is bit for bit what rendering with ``View.samples`` samples
+                gives. None renders `samples` samples. How honest the estimate is: ``docs/conventions.md``, "Noise".
+            max_samples: with `target_error`: samples a pixel at most; None is ``MAX_SAMPLES``, or `samples` if that is
+                more.
 
         Raises:
             RenderError: a request that makes no sense.
             SceneError: see `load_scene`.
             KeyboardInterrupt: Ctrl-C was pressed.
         """
-        quality = self._quality(size, samples, buffers, clamp, next_event_estimation)
+        quality = self._quality(size, samples, buffers, clamp, next_event_estimation, target_error, max_samples)
         loaded = self.load_scene(scene)
-        return self._render([_Order(loaded, camera, seed, view)], samples, quality, progress)[0]
+        return self._render([_Order(loaded, camera, seed, view)], quality, progress)[0]
 
     def render_views(
         self,
@@ -184,18 +199,21 @@ class PathTracer:
         clamp: float | None = 25.0,
         next_event_estimation: bool = True,
         progress: Progress | None = None,
+        target_error: float | None = None,
+        max_samples: int | None = None,
     ) -> list[View]:
         """Render one view of each of many small scenes, in parallel over scenes.
 
         The result is that of `render` for each scene. Arguments are those of `render`, where `seeds` and `views` may
-        give one number for all or one a scene, and `cameras` one a scene.
+        give one number for all or one a scene, and `cameras` one a scene. With `target_error`, each view takes as many
+        samples as it needs.
 
         Raises:
             RenderError: a request that makes no sense.
             SceneError: see `load_scene`.
             KeyboardInterrupt: Ctrl-C was pressed.
         """
-        quality = self._quality(size, samples, buffers, clamp, next_event_estimation)
+        quality = self._quality(size, samples, buffers, clamp, next_event_estimation, target_error, max_samples)
         loaded = [self.load_scene(scene) for scene in scenes]
         each = zip(
             loaded,
@@ -204,12 +222,21 @@ class PathTracer:
             _one_each("views", views, len(loaded)),
             strict=True,
         )
-        return self._render([_Order(*order) for order in each], samples, quality, progress)
+        return self._render([_Order(*order) for order in each], quality, progress)
 
     def _quality(
-        self, size: int, samples: int, buffers: Sequence[str], clamp: float | None, next_event_estimation: bool
+        self,
+        size: int,
+        samples: int,
+        buffers: Sequence[str],
+        clamp: float | None,
+        next_event_estimation: bool,
+        target_error: float | None,
+        max_samples: int | None,
     ) -> Any:
         names = _buffer_names(buffers)
+        samples = _whole("samples", samples, 1, _LARGEST_SAMPLES)
+        target, most = _adaptivity(target_error, max_samples, samples, names)
         try:
             limit = math.inf if clamp is None else float(clamp)
         except (TypeError, ValueError):
@@ -218,19 +245,24 @@ class PathTracer:
             raise RenderError(f"clamp: expected a number larger than 0, or None for no limit, found {clamp!r}")
         return self._native.Quality(
             size=_whole("size", size, 1, _LARGEST_SIZE),
-            samples=_whole("samples", samples, 1, _LARGEST_SAMPLES),
+            samples=samples,
             buffers=names,
             clamp=limit,
             next_event_estimation=next_event_estimation,
+            target_error=target,
+            max_samples=most,
         )
 
-    def _render(self, orders: Sequence[_Order], samples: int, quality: Any, progress: Progress | None) -> list[View]:
+    def _render(self, orders: Sequence[_Order], quality: Any, progress: Progress | None) -> list[View]:
         matrices = [order.view_matrix() for order in orders]
         native_orders = [self._native_order(order, matrix) for order, matrix in zip(orders, matrices, strict=True)]
-        rendered = self._native.render(native_orders, quality, self.threads, progress)
+        try:
+            rendered = self._native.render(native_orders, quality, self.threads, progress)
+        except MemoryError:
+            raise RenderError("not enough memory for images of this size; render smaller or fewer ones") from None
         return [
-            View(images, matrix, pose_from_view_matrix(matrix), samples, dropped)
-            for (images, dropped), matrix in zip(rendered, matrices, strict=True)
+            View(images, matrix, pose_from_view_matrix(matrix), samples, dropped, error)
+            for (images, dropped, samples, error), matrix in zip(rendered, matrices, strict=True)
         ]
 
     def _native_order(self, order: _Order, matrix: NDArray[np.float64]) -> Any:
@@ -312,8 +344,10 @@ class _Order:
         """Return the world-to-camera matrix. Raises ``RenderError`` for a camera that looks nowhere."""
         try:
             position, lookat = (np.asarray(point, np.float64) for point in self.place())
-            if position.shape != (3,) or lookat.shape != (3,) or not np.isfinite([position, lookat]).all():
-                raise ValueError("three finite numbers each")
+            if position.shape != (3,) or lookat.shape != (3,):
+                raise ValueError("three numbers each")
+            if not (np.abs([position, lookat]) <= description.LARGEST).all():
+                raise ValueError(f"numbers within {description.LARGEST:g}")
             return view_matrix(position.tolist(), lookat.tolist())
         except (TypeError, ValueError) as error:
             raise RenderError(f"camera: expected a position and another point to look at ({error})") from None
@@ -378,6 +412,27 @@ def _buffer_names(buffers: Sequence[str]) -> list[str]:
         if name not in BUFFERS:
             raise RenderError(f"buffers: there is no {name!r}; expected some of {', '.join(BUFFERS)}")
     return names
+
+
+def _adaptivity(
+    target_error: float | None, max_samples: int | None, samples: int, buffers: Sequence[str]
+) -> tuple[float, int]:
+    """Return target (0 for none) and limit as the native renderer takes them."""
+    if target_error is None:
+        if max_samples is not None:
+            raise RenderError("max_samples: is only of use together with target_error")
+        return 0.0, samples
+    try:
+        target = float(target_error)
+    except (TypeError, ValueError):
+        target = math.nan
+    if not 0.0 < target < math.inf:
+        raise RenderError(f"target_error: expected a number larger than 0, found {target_error!r}")
+    if "beauty" not in buffers:
+        raise RenderError("target_error: is the error of beauty, which is not among the buffers; ask for it, too")
+    if max_samples is None:
+        return target, max(MAX_SAMPLES, samples)
+    return target, _whole("max_samples", max_samples, samples, _LARGEST_SAMPLES)
 
 
 def _one_each(name: str, values: Any, count: int) -> Sequence[Any]:

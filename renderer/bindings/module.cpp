@@ -60,6 +60,8 @@ struct Quality {
     std::vector<std::string> buffers;
     float clamp;
     bool next_event_estimation;
+    double target_error;  // 0: `samples`, whatever the error
+    uint32_t max_samples;
 };
 
 // What is rendered.
@@ -93,6 +95,7 @@ void fill(Job& job, const ViewOrder& order, const Quality& quality) {
     for (const std::string& name : quality.buffers) buffers |= bit(buffer_of(name));
     const Settings settings{buffers, quality.clamp, quality.next_event_estimation};
     job.view = {order.camera, settings, quality.size, quality.samples, order.seed, order.view};
+    job.adaptivity = {quality.target_error, quality.max_samples};
 }
 
 // Allocates the images of a job and lets it write into them.
@@ -108,8 +111,8 @@ py::dict allocate_images(Job& job, const Quality& quality) {
     return images;
 }
 
-// Returns (images by name, dropped samples) of every order. The thread that calls waits without Python's lock and
-// wakes now and then to look for Ctrl-C and to report progress.
+// Returns (images by name, dropped samples, samples a pixel, error or None) of every order. The thread that calls waits
+// without Python's lock and wakes now and then to look for Ctrl-C and to report progress.
 py::list render(const std::vector<ViewOrder>& orders, const Quality& quality, uint32_t threads,
                 const py::object& progress) {
     std::vector<Job> jobs(orders.size());
@@ -137,7 +140,10 @@ py::list render(const std::vector<ViewOrder>& orders, const Quality& quality, ui
     }
     if (failure) std::rethrow_exception(failure);
     py::list views;
-    for (size_t i = 0; i < jobs.size(); ++i) views.append(py::make_tuple(images[i], jobs[i].dropped.load()));
+    for (size_t i = 0; i < jobs.size(); ++i) {
+        const py::object error = quality.target_error > 0.0 ? py::object(py::float_(jobs[i].error)) : py::none();
+        views.append(py::make_tuple(images[i], jobs[i].dropped.load(), jobs[i].samples_used, error));
+    }
     return views;
 }
 
@@ -238,8 +244,9 @@ void bind_rendering(py::module_& module) {
     py::class_<Camera>(module, "Camera")
         .def(py::init(&make_camera), arg("position"), arg("view_matrix"), arg("fov"), arg("near"), arg("far"));
     py::class_<Quality>(module, "Quality")
-        .def(py::init<uint32_t, uint32_t, std::vector<std::string>, float, bool>(), arg("size"), arg("samples"),
-             arg("buffers"), arg("clamp"), arg("next_event_estimation"));
+        .def(py::init<uint32_t, uint32_t, std::vector<std::string>, float, bool, double, uint32_t>(), arg("size"),
+             arg("samples"), arg("buffers"), arg("clamp"), arg("next_event_estimation"), arg("target_error") = 0.0,
+             arg("max_samples") = 0);
     py::class_<ViewOrder>(module, "ViewOrder")
         .def(py::init<std::shared_ptr<Scene>, Camera, uint64_t, uint64_t>(), arg("scene"), arg("camera"), arg("seed"),
              arg("view"));

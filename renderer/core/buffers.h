@@ -1,6 +1,7 @@
 // The image buffers, and what one pixel gathers for them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "core/vector.h"
@@ -97,6 +98,13 @@ class PixelSums {
     RND_HD void resolve(Vec3* out) const;  // out[kBufferCount]
 
     RND_HD uint32_t dropped() const { return dropped_; }
+    RND_HD uint32_t valid() const { return count_; }
+    // Luminance (Rec. 709) of the beauty of all valid samples together.
+    RND_HD double luminance_sum() const {
+        static_assert(offsetof(Radiance, direct) == 0 && offsetof(Radiance, indirect) == 3 * sizeof(float));
+        static_assert(offsetof(SampleResult, radiance) == 0);
+        return 0.2126 * (sums_[0] + sums_[3]) + 0.7152 * (sums_[1] + sums_[4]) + 0.0722 * (sums_[2] + sums_[5]);
+    }
 
   private:
     RND_HD SampleResult mean() const {

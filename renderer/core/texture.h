@@ -15,8 +15,9 @@ struct TextureView {
 
 RND_HD int32_t wrap_index(float coordinate, int32_t size) {
     const float wrapped = coordinate - std::floor(coordinate / static_cast<float>(size)) * static_cast<float>(size);
-    const int32_t index = static_cast<int32_t>(wrapped);
-    return index < size ? index : 0;
+    // So far out that neighboring numbers lie more than a texture apart, rounding can leave anything.
+    if (!(wrapped >= 0.0f && wrapped < static_cast<float>(size))) return 0;
+    return static_cast<int32_t>(wrapped);
 }
 
 RND_HD Vec3 texel(const TextureView& texture, int32_t x, int32_t y) {

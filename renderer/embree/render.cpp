@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
+#include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace rnd::embree {
@@ -31,57 +34,174 @@ void store_pixel(const Job& job, const PixelSums& sums, size_t pixel) {
     }
 }
 
+// Adds samples [first, end) of a pixel, in portions, so that a request to stop is heard within one pixel, too. Returns
+// false if there was one.
+bool add_samples(const Job& job, uint32_t x, uint32_t y, uint32_t first, uint32_t end, const std::atomic<bool>& stopped,
+                 PixelSums& sums) {
+    while (first < end) {
+        if (stopped.load(std::memory_order_relaxed)) return false;
+        const uint32_t portion = std::min(kSamplesPerPortion, end - first);
+        render_pixel(*job.scene, job.view, x, y, first, first + portion, sums);
+        first += portion;
+    }
+    return true;
+}
+
 void render_row(Job& job, uint32_t y, const std::atomic<bool>& stopped) {
     const ViewSettings& view = job.view;
     uint64_t dropped = 0;
     for (uint32_t x = 0; x < view.size; ++x) {
         PixelSums sums;
-        // In portions, so that a request to stop is heard within one pixel, too.
-        for (uint32_t first = 0; first < view.samples; first += kSamplesPerPortion) {
-            if (stopped.load(std::memory_order_relaxed)) return;
-            render_pixel(*job.scene, view, x, y, first, first + std::min(kSamplesPerPortion, view.samples - first),
-                         sums);
-        }
+        if (!add_samples(job, x, y, 0, view.samples, stopped, sums)) return;
         dropped += sums.dropped();
         store_pixel(job, sums, static_cast<size_t>(y) * view.size + x);
     }
     job.dropped.fetch_add(dropped, std::memory_order_relaxed);
 }
 
-// Rows of all jobs, handed out in order to whichever thread is free.
+// Adds one pass to a row of an adaptive view. Returns true if it was the pass's last row.
+bool refine_row(const Job& job, Refinement& refinement, uint32_t y, const std::atomic<bool>& stopped) {
+    const Pass& pass = refinement.pass();
+    ErrorSums row;
+    for (uint32_t x = 0; x < job.view.size; ++x) {
+        PixelSums& sums = refinement.sums(static_cast<size_t>(y) * job.view.size + x);
+        if (!add_samples(job, x, y, pass.first, pass.middle, stopped, sums)) return false;
+        const LuminanceSum first = luminance_of(sums);
+        if (!add_samples(job, x, y, pass.middle, pass.end, stopped, sums)) return false;
+        row.add(first, luminance_of(sums));
+    }
+    return refinement.finish_row(y, row);
+}
+
+void store_view(Job& job, const Refinement& refinement) {
+    uint64_t dropped = 0;
+    for (size_t pixel = 0; pixel < refinement.sums().size(); ++pixel) {
+        store_pixel(job, refinement.sums()[pixel], pixel);
+        dropped += refinement.sums()[pixel].dropped();
+    }
+    job.dropped = dropped;
+    job.samples_used = refinement.pass().end;
+    job.error = refinement.error();
+}
+
+// Rows of all jobs, handed out in order to whichever thread is free. Adaptive views come back pass by pass; they go
+// before views that have not begun, so that few of them hold memory at a time.
 class Tasks {
   public:
-    explicit Tasks(std::span<Job> jobs) : jobs_(jobs) {
+    explicit Tasks(std::span<Job> jobs) : jobs_(jobs), refinements_(jobs.size()) {
         starts_.reserve(jobs.size() + 1);
         starts_.push_back(0);
-        for (const Job& job : jobs)
+        for (Job& job : jobs) {
             starts_.push_back(starts_.back() + (job.view.size + kRowsPerTask - 1) / kRowsPerTask);
+            job.samples_used = job.view.samples;
+            if (is_adaptive(job)) ++unfinished_;
+            total_ += job.view.size * uint64_t{most_samples(job)};
+        }
     }
 
     size_t count() const { return starts_.back(); }
     double share_done() const {
-        return static_cast<double>(done_.load()) / static_cast<double>(std::max<size_t>(count(), 1));
+        return static_cast<double>(done_.load()) / static_cast<double>(std::max<uint64_t>(total_, 1));
     }
-    void stop() { stopped_ = true; }
+    void stop() {
+        const std::lock_guard lock(mutex_);
+        stopped_ = true;
+        changed_.notify_all();
+    }
+    void rethrow() const {
+        if (failure_) std::rethrow_exception(failure_);
+    }
 
     // Runs tasks until none is left.
     void work() {
-        while (!stopped_.load(std::memory_order_relaxed)) {
-            const size_t task = next_.fetch_add(1, std::memory_order_relaxed);
-            if (task >= count()) return;
-            const auto job = static_cast<size_t>(std::ranges::upper_bound(starts_, task) - starts_.begin()) - 1;
-            const auto first = static_cast<uint32_t>(task - starts_[job]) * kRowsPerTask;
-            const uint32_t end = std::min(first + kRowsPerTask, jobs_[job].view.size);
-            for (uint32_t y = first; y < end; ++y) render_row(jobs_[job], y, stopped_);
-            done_.fetch_add(1);
+        try {
+            while (const std::optional<Task> task = take()) run(*task);
+        } catch (...) {
+            {
+                const std::lock_guard lock(mutex_);
+                failure_ = std::current_exception();
+            }
+            stop();
         }
     }
 
   private:
+    struct Task {
+        size_t job;
+        uint32_t first_row;
+    };
+
+    static bool is_adaptive(const Job& job) { return job.adaptivity.target_error > 0.0; }
+    static uint32_t most_samples(const Job& job) {
+        return is_adaptive(job) ? job.adaptivity.max_samples : job.view.samples;
+    }
+
+    // Waits while only other threads can tell whether there is more to do.
+    std::optional<Task> take() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return stopped_ || !again_.empty() || next_ < count() || unfinished_ == 0; });
+        if (stopped_) return {};
+        if (!again_.empty()) {
+            const Task task = again_.front();
+            again_.pop_front();
+            return task;
+        }
+        if (next_ == count()) return {};
+        const size_t number = next_++;
+        const auto job = static_cast<size_t>(std::ranges::upper_bound(starts_, number) - starts_.begin()) - 1;
+        if (is_adaptive(jobs_[job]) && refinements_[job] == nullptr) {
+            refinements_[job] = std::make_unique<Refinement>(jobs_[job].view, jobs_[job].adaptivity);
+        }
+        return Task{job, static_cast<uint32_t>(number - starts_[job]) * kRowsPerTask};
+    }
+
+    void run(const Task& task) {
+        Job& job = jobs_[task.job];
+        Refinement* refinement = refinements_[task.job].get();
+        const uint32_t end = std::min(task.first_row + kRowsPerTask, job.view.size);
+        const uint32_t samples =
+            refinement == nullptr ? job.view.samples : refinement->pass().end - refinement->pass().first;
+        bool last = false;
+        for (uint32_t y = task.first_row; y < end; ++y) {
+            if (refinement == nullptr) {
+                render_row(job, y, stopped_);
+            } else {
+                last = refine_row(job, *refinement, y, stopped_);
+            }
+        }
+        done_ += uint64_t{end - task.first_row} * samples;
+        if (last) finish_pass(task.job);
+    }
+
+    void finish_pass(size_t index) {
+        Job& job = jobs_[index];
+        Refinement& refinement = *refinements_[index];
+        const bool more = refinement.advance();
+        if (!more) {
+            store_view(job, refinement);
+            done_ += job.view.size * uint64_t{most_samples(job) - job.samples_used};
+        }
+        const std::lock_guard lock(mutex_);
+        if (more) {
+            for (uint32_t y = 0; y < job.view.size; y += kRowsPerTask) again_.push_back({index, y});
+        } else {
+            refinements_[index].reset();
+            --unfinished_;
+        }
+        changed_.notify_all();
+    }
+
     std::span<Job> jobs_;
     std::vector<size_t> starts_;
-    std::atomic<size_t> next_ = 0;
-    std::atomic<size_t> done_ = 0;
+    std::vector<std::unique_ptr<Refinement>> refinements_;  // of adaptive views that have begun
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    size_t next_ = 0;
+    std::deque<Task> again_;
+    size_t unfinished_ = 0;  // adaptive views
+    std::exception_ptr failure_;
+    uint64_t total_ = 0;  // rows times samples a pixel
+    std::atomic<uint64_t> done_ = 0;
     std::atomic<bool> stopped_ = false;
 };
 
@@ -92,15 +212,19 @@ class RecordingScene {
 
     const SceneData& data() const { return scene_.data(); }
     bool intersect(const Ray& ray, Hit& hit) const {
-        rays_.push_back({ray, RayKind::intersect});
+        note(ray, RayKind::intersect);
         return scene_.intersect(ray, hit);
     }
     bool occluded(const Ray& ray) const {
-        rays_.push_back({ray, RayKind::occluded});
+        note(ray, RayKind::occluded);
         return scene_.occluded(ray);
     }
 
   private:
+    void note(const Ray& ray, RayKind kind) const {
+        if (scene_.can_trace(ray)) rays_.push_back({ray, kind});
+    }
+
     const Scene& scene_;
     std::vector<RecordedRay>& rays_;
 };
@@ -157,6 +281,7 @@ bool render(std::span<Job> jobs, uint32_t threads, const Watch& watch) {
     }
     lock.unlock();
     workers.clear();
+    tasks.rethrow();
     return !stopped && watch(1.0);
 }
 

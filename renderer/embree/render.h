@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/integrator.h"
+#include "embree/refinement.h"
 #include "embree/scene.h"
 
 namespace rnd::embree {
@@ -18,8 +19,11 @@ namespace rnd::embree {
 struct Job {
     std::shared_ptr<Scene> scene;
     ViewSettings view;
+    Adaptivity adaptivity;
     std::array<float*, kBufferCount> out{};
     std::atomic<uint64_t> dropped = 0;
+    uint32_t samples_used = 0;  // a pixel
+    double error = 0.0;         // estimated relative standard error; only of adaptive views
 };
 
 // Called about twenty times a second on the thread that called `render`, with the share that is done. Rendering stops
@@ -27,7 +31,7 @@ struct Job {
 using Watch = std::function<bool(double)>;
 
 // Renders all jobs with `threads` threads (0: one for each CPU this process may use). The result does not depend on
-// their number. Returns false if `watch` stopped it.
+// their number. Returns false if `watch` stopped it. Throws std::bad_alloc.
 bool render(std::span<Job> jobs, uint32_t threads, const Watch& watch);
 
 enum class RayKind : uint8_t { intersect, occluded };

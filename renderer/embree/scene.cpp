@@ -22,6 +22,12 @@ constexpr uint32_t kLargestMergedMesh = 256;
 // Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
 constexpr float kRelativeOffset = 0x1p-18f;
 
+// Embree leaves out what lies beyond 1.8e18.
+constexpr float kFarthestObject = 1e18f;
+
+// Rays may start this far from the origin at least, objects or not: cameras.
+constexpr double kLeastReach = 1e6;
+
 Vec3 to_vec3(const SceneBuilder::Vector& v) {
     return {v[0], v[1], v[2]};
 }
@@ -128,6 +134,8 @@ void Scene::build() {
     rtcSetSceneFlags(scene_.get(), RTC_SCENE_FLAG_ROBUST);
     rtcSetSceneBuildQuality(scene_.get(), RTC_BUILD_QUALITY_MEDIUM);
     instances_.assign(kFirstInstance, 0);
+    double reach = kLeastReach;
+    for (const Object& object : objects_) reach = std::max(reach, double{object.offset} / kRelativeOffset);
     for (uint32_t i = 0; i < objects_.size(); ++i) {
         switch (objects_[i].kind) {
             case ObjectKind::grid:
@@ -138,7 +146,8 @@ void Scene::build() {
                 sphere_shapes_.push_back(objects_[i].sphere);
                 break;
             case ObjectKind::mesh:
-                if (meshes_[i]->triangle_count() <= kLargestMergedMesh) {
+                if (meshes_[i]->triangle_count() <= kLargestMergedMesh ||
+                    !can_be_instance(objects_[i].to_world, reach)) {
                     merge_mesh(i);
                 } else {
                     attach_instance(i);
@@ -192,6 +201,28 @@ void Scene::attach_spheres() {
     rtcSetGeometryOccludedFunction(geometry.get(), occlude_by_sphere);
     rtcCommitGeometry(geometry.get());
     rtcAttachGeometryByID(scene_.get(), geometry.get(), kSpheres);
+}
+
+bool Scene::can_be_instance(const Affine& to_world, double reach) {
+    // Embree inverts the map in single precision; and where triangles are tiny in their own space, what it reports as
+    // the place in the triangle is a corner.
+    const std::array<Vec3, 3> rows{to_world.x, to_world.y, to_world.z};
+    const auto moderate = [](const Vec3& row) {
+        const float extent = length(row);
+        return extent >= 1e-9f && extent <= 1e3f;
+    };
+    if (!std::ranges::all_of(rows, moderate)) return false;
+    // A coordinate of the object's space is the scalar product with a column of the inverse: cofactors / determinant.
+    double stretch = 0.0;
+    for (size_t i = 0; i < rows.size(); ++i) {
+        const Vec3 cofactors = cross(rows[(i + 1) % 3], rows[(i + 2) % 3]);
+        const double sum = std::fabs(cofactors.x) + std::fabs(cofactors.y) + std::fabs(cofactors.z);
+        stretch = std::max(stretch, sum / std::fabs(double{to_world.determinant()}));
+    }
+    const double limit = 0.5 * kFarthestRay / stretch - max_abs_component(to_world.offset);
+    if (!(limit >= reach)) return false;
+    farthest_ = std::min(farthest_, static_cast<float>(limit));
+    return true;
 }
 
 void Scene::attach_instance(uint32_t object) {
@@ -277,7 +308,7 @@ void SceneBuilder::add(Object object, float area, float largest, bool is_light, 
                        const std::string& where) {
     const auto material = static_cast<size_t>(object.material);
     if (material >= emissions_.size()) throw SceneFault(where + ".material: there is no such material");
-    if (!std::isfinite(largest)) throw SceneFault(where + ": reaches further than single precision can tell");
+    if (!(largest <= kFarthestObject)) throw SceneFault(where + ": reaches further than 1e18 from the origin");
     object.offset = largest * kRelativeOffset;
     const bool hidden = is_light && hide_lights_;
     const Vec3& emission = emissions_[material];

@@ -12,12 +12,19 @@
 
 namespace rnd::embree {
 
+// Embree's own limit is 1.844e18.
+inline constexpr float kFarthestRay = 1.8e18f;
+
 class Scene {
   public:
     // Finds what a ray meets; see core/integrator.h.
     const SceneData& data() const { return data_; }
     bool intersect(const Ray& ray, Hit& hit) const;
     bool occluded(const Ray& ray) const;
+    // Embree ends the process at rays that it cannot trace (some of its builds; in others they may never end): those
+    // that are not finite, which degenerate geometry can bring about, and those that start too far out. Such rays hit
+    // nothing.
+    bool can_trace(const Ray& ray) const;
 
     RTCScene handle() const { return scene_.get(); }
 
@@ -40,6 +47,9 @@ class Scene {
     void merge_mesh(uint32_t object);
     void attach_triangles();
     void attach_spheres();
+    // Whether rays that start as far out as any object (or `reach`) can be traced in the object's own space, too. If
+    // so, `farthest_` becomes what that allows.
+    bool can_be_instance(const Affine& to_world, double reach);
     void attach_instance(uint32_t object);
     Hit triangle_hit(uint32_t primitive, float t, float u, float v) const;
 
@@ -58,6 +68,7 @@ class Scene {
     std::vector<SphereShape> sphere_shapes_;
     std::vector<uint32_t> spheres_;    // their objects
     std::vector<uint32_t> instances_;  // objects, by the geometry number of their instance
+    float farthest_ = kFarthestRay;    // coordinate from which a ray may start
     SceneOwner scene_;
 };
 
@@ -94,6 +105,13 @@ class SceneBuilder {
 };
 
 // --- the hot path ---
+
+inline bool Scene::can_trace(const Ray& ray) const {
+    const Vec3& d = ray.direction;
+    return std::fabs(ray.origin.x) <= farthest_ && std::fabs(ray.origin.y) <= farthest_ &&
+           std::fabs(ray.origin.z) <= farthest_ && std::fabs(d.x) + std::fabs(d.y) + std::fabs(d.z) <= 2.0f &&
+           ray.t_max >= ray.t_min;
+}
 
 inline Hit Scene::triangle_hit(uint32_t primitive, float t, float u, float v) const {
     const Triangle& triangle = triangles_[primitive];
@@ -133,6 +151,7 @@ inline RTCRayHit to_embree_query(const Ray& ray) {
 }
 
 inline bool Scene::intersect(const Ray& ray, Hit& hit) const {
+    if (!can_trace(ray)) return false;
     RTCRayHit query = to_embree_query(ray);
     embree::intersect(scene_.get(), query);
     if (query.hit.geomID == RTC_INVALID_GEOMETRY_ID) return false;
@@ -148,6 +167,7 @@ inline bool Scene::intersect(const Ray& ray, Hit& hit) const {
 }
 
 inline bool Scene::occluded(const Ray& ray) const {
+    if (!can_trace(ray)) return false;
     RTCRay query = to_embree(ray);
     embree::occluded(scene_.get(), query);
     return query.tfar < 0.0f;

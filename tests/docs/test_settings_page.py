@@ -8,6 +8,7 @@ import pytest
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from cnsr import config
+from cnsr.rendering import MAX_SAMPLES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -54,3 +55,12 @@ def test_every_key_of_the_run_is_listed_with_its_default():
 def test_every_config_of_the_project_is_named():
     names = {file.name for file in config.CONFIG_FOLDER.glob("*.json")}
     assert set(re.findall(r"`(\w+\.json)`", PAGE)) == names
+
+
+def test_the_options_about_the_error_of_data_sets_are_listed_with_their_limit():
+    listed = dict(re.findall(r"^\| `(--\w+) \w` \| (.+?) \|", PAGE, re.MULTILINE))
+    assert listed.keys() >= {"--target_error", "--max_samples"}
+    script = (Path(config.__file__).parents[1] / "generate-dataset.py").read_text(encoding="utf-8")
+    assert all(f'"{option}"' in script for option in listed)
+    assert listed["--max_samples"].startswith(f"{MAX_SAMPLES},")
+    assert f"(default: {MAX_SAMPLES})" in script

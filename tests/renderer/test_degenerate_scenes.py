@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenEXR
 import pytest
 import scene_building as build
 
 from cnsr.buffers import BUFFERS
+from cnsr.errors import RenderError, SceneError
 
 ALL = tuple(BUFFERS)
 
@@ -244,3 +246,65 @@ def test_surfaces_do_not_shadow_themselves(tracer: Any) -> None:
         shadows = tracer.render(scene, size=16, samples=16, buffers=("shadows", "ao")).buffers
         assert (shadows["shadows"] == 1).all(), radius
         assert (shadows["ao"] == 1).all(), radius
+
+
+@pytest.mark.parametrize("frequency", [[1e18, -1e18], [3.3e17, 7e12], [9.9e17, 1e17], [1e9, 1e10]])
+def test_textures_repeated_beyond_all_precision(tracer: Any, tmp_path: Path, frequency: list[float]) -> None:
+    # Neighboring coordinates lie many textures apart: what texel they name is chance, but it has to be one.
+    pixels = np.random.default_rng(0).random((7, 1000)).astype(np.float32)
+    OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Y": OpenEXR.Channel("Y", pixels)}).write(str(tmp_path / "a.exr"))
+    scene = build.small_room()
+    scene["materials"]["white"] |= {"texture": "a.exr", "texture_frequency": frequency}
+    assert_sound(tracer.render(write(tmp_path, scene), size=32, samples=16, buffers=ALL))
+
+
+@pytest.mark.parametrize("place", [[1e19, 0, 0], [0, -1e39, 0], [0, 0, 1e300]])
+def test_cameras_beyond_the_world_are_refused(tracer: Any, place: list[float]) -> None:
+    with pytest.raises(RenderError, match=r"camera: expected a position and another point.*within 1e\+18"):
+        tracer.render(build.small_room(), 4, 1, camera=(place, [0, 0, 0]))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        build.sphere([9e17, 0, 0], 2e17, "white"),
+        build.grid([0, 0, 0], [0, 1, 0], [1e18, 0, 1e18], "white"),
+        build.sphere([0, 0, 0], 1e10, "white", np.diag([1e10, 1e10, 1e10, 1])),
+    ],
+)
+def test_objects_that_reach_beyond_the_world_are_refused(tracer: Any, shape: dict) -> None:
+    scene = build.small_room()
+    scene["geometry"].append(shape)
+    with pytest.raises(SceneError, match=r"geometry\[8\]: reaches further than 1e18 from the origin"):
+        tracer.load_scene(scene)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-10, 1e-8, 1e-3, 9e2, 1e4, 1e6, 1e12])
+def test_large_meshes_in_any_unit(tracer: Any, tmp_path: Path, scale: float) -> None:
+    # A mesh that is no part of the scene's own triangles has a space of its own. Rays may start so far out there that
+    # Embree would end the process; triangles may be so small there that it no longer tells where they are hit.
+    uv_sphere_obj(tmp_path / "ball.obj", 24)
+    lines = (tmp_path / "ball.obj").read_text().splitlines()
+    for number, (keyword, *words) in enumerate(map(str.split, lines)):
+        if keyword == "v":
+            lines[number] = " ".join(["v", *(f"{float(word) / scale:.9g}" for word in words)])
+    (tmp_path / "rescaled.obj").write_text("\n".join(lines) + "\n")
+    views = []
+    for name, unit in (("ball.obj", 1.0), ("rescaled.obj", scale)):
+        scene = build.small_room()
+        place = np.diag([0.5 * unit, 0.5 * unit, 0.5 * unit, 1.0])
+        scene["geometry"].append(build.mesh(name, "glossy", place))
+        views.append(tracer.render(write(tmp_path, scene), size=16, samples=8, buffers=ALL))
+    assert_sound(views[1])
+    for name in ("depth", "normal", "id", "position"):
+        np.testing.assert_allclose(views[1].buffers[name], views[0].buffers[name], atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("distance", [1e5, 1e12, 1e18])
+@pytest.mark.parametrize("unit", [1e-8, 1e-3, 1.0])
+def test_cameras_far_from_large_meshes(tracer: Any, tmp_path: Path, distance: float, unit: float) -> None:
+    uv_sphere_obj(tmp_path / "ball.obj", 24)
+    scene = build.small_room()
+    scene["geometry"] = [build.mesh("ball.obj", "glossy", np.diag([unit, unit, unit, 1.0]))]
+    scene["camera"] = build.camera([distance, 0, 0], [0, 0, 0], 1e-6, 1e-9, 1e18)
+    assert_sound(tracer.render(write(tmp_path, scene), size=8, samples=8, buffers=ALL))

@@ -99,6 +99,50 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, argum
     assert _hashes(tmp_path / "out") == _hashes(tmp_path / "unbroken")
 
 
+def test_views_are_rendered_to_a_target_error(tmp_path: Path, arguments: list[str]) -> None:
+    adaptive = [*arguments, "--target_error", "0.4", "--max_samples", "12"]
+    done = _run(adaptive)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " samples a pixel on average; " in done.stdout
+    assert done.stdout.endswith(" views went to the limit of samples\n")
+    files = sorted((tmp_path / "out").glob("*.exr"))
+    origins = [exr.read_header(file)[1] for file in files]
+    taken = {samples for origin in origins for scene in origin.samples for samples in scene}
+    assert taken <= {2, 4, 8, 12}
+    assert len(taken) > 1
+    scene = tmp_path / "json" / "train" / "batch000000002" / "scene0001" / "view000.json"
+    samples, seed = origins[2].samples[1][0], origins[2].seeds[1][0]
+    view = PathTracer(threads=1).render(scene, 8, samples, seed, buffers=("beauty",))
+    stored = exr.read_batch(files[2]).passes["beauty"][1, 0]
+    np.testing.assert_array_equal(np.moveaxis(stored, 0, -1), view.buffers["beauty"].astype(np.float16))
+    again = _run([*adaptive, "--out_folder", str(tmp_path / "again"), "--threads", "1"])
+    assert again.returncode == 0
+    assert _hashes(tmp_path / "out") == _hashes(tmp_path / "again")
+    other = _run([*arguments, "--target_error", "0.4", "--max_samples", "16"])
+    assert other.returncode == 1
+    assert "max_samples is 12 there, now 16" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--target_error", "0"], "--target_error must be a number larger than 0"),
+        (["--target_error", "nan"], "--target_error must be a number larger than 0"),
+        (["--max_samples", "64"], "--max_samples is only of use together with --target_error"),
+        (
+            ["--target_error", "0.1", "--max_samples", "1"],
+            "expected at least the config's samples_per_pixel, 2, found 1",
+        ),
+    ],
+)
+def test_wrong_targets_are_refused(tmp_path: Path, arguments: list[str], options: list[str], message: str) -> None:
+    done = _run([*arguments, *options])
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_broken_scenes_are_named_and_the_others_rendered(tmp_path: Path, arguments: list[str]) -> None:
     batches = tmp_path / "json" / "train"
     syntax = batches / "batch000000001" / "scene0000" / "view001.json"

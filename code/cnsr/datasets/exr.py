@@ -45,13 +45,13 @@ class Origin:
     """Where the pixels of a batch come from; kept in the headers so that a file explains itself.
 
     Attributes:
-        samples: per pixel; -1 where unknown.
+        samples: per pixel, of each view, [S][V]; -1 where unknown.
         config: hash of the settings that shaped the pixels, or what made the file instead.
         seeds: the renderer's seed of each view, [S][V]; -1 where unknown.
         scenes: hash of each view's scene file, [S][V]; empty where unknown.
     """
 
-    samples: int
+    samples: tuple[tuple[int, ...], ...]
     config: str
     seeds: tuple[tuple[int, ...], ...]
     scenes: tuple[tuple[str, ...], ...]
@@ -59,7 +59,8 @@ class Origin:
     @classmethod
     def unknown(cls, scenes: int, views: int, config: str) -> Origin:
         """Return what is said of pixels that this project did not render."""
-        return cls(_UNKNOWN, config, ((_UNKNOWN,) * views,) * scenes, (("",) * views,) * scenes)
+        unknown = ((_UNKNOWN,) * views,) * scenes
+        return cls(unknown, config, unknown, (("",) * views,) * scenes)
 
 
 def write_batch(path: Path, batch: StoredBatch, origin: Origin, precision: Precision = "half") -> None:
@@ -103,7 +104,7 @@ def _header(batch: StoredBatch, origin: Origin, scene: int, view: int) -> dict[s
         "type": OpenEXR.scanlineimage,
         "worldToCamera": batch.poses[scene, view].reshape(4, 4).astype(np.float32),
         "cnsr:factor": _NO_FACTOR if batch.factor is None else batch.factor,
-        "cnsr:samples": origin.samples,
+        "cnsr:samples": origin.samples[scene][view],
         "cnsr:seed": origin.seeds[scene][view],
         "cnsr:config": origin.config,
         "cnsr:scene": origin.scenes[scene][view],
@@ -139,7 +140,7 @@ def read_header(path: Path) -> tuple[Contents, Origin]:
         return tuple(tuple(values[scene * views : (scene + 1) * views]) for scene in range(scenes))
 
     origin = Origin(
-        samples=headers[0].get("cnsr:samples", _UNKNOWN),
+        samples=rows("cnsr:samples", _UNKNOWN),
         config=headers[0].get("cnsr:config", ""),
         seeds=rows("cnsr:seed", _UNKNOWN),
         scenes=rows("cnsr:scene", ""),

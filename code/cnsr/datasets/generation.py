@@ -33,7 +33,15 @@ class Tracer(Protocol):
         """Read a scene file, with its meshes and textures. Called by one thread while another renders."""
 
     def render_views(
-        self, scenes: Sequence[Any], *, size: int, samples: int, seeds: Sequence[int], buffers: Sequence[str]
+        self,
+        scenes: Sequence[Any],
+        *,
+        size: int,
+        samples: int,
+        seeds: Sequence[int],
+        buffers: Sequence[str],
+        target_error: float | None = None,
+        max_samples: int | None = None,
     ) -> Sequence[RenderedView]:
         """Render one view of each scene."""
 
@@ -53,18 +61,41 @@ class Reporter(Protocol):
 
 @dataclass
 class Summary:
-    """What a run did: batches written, found finished and left out; views written; samples that were not finite."""
+    """What a run did.
+
+    Attributes:
+        written: batches.
+        present: batches found finished.
+        broken: batches left out.
+        views: written.
+        dropped: samples that were not finite.
+        samples: per pixel, summed over views; only counted with a target error.
+        limited: views that took as many samples as the target error's limit allows.
+    """
 
     written: int = 0
     present: int = 0
     broken: int = 0
     views: int = 0
     dropped: int = 0
+    samples: int = 0
+    limited: int = 0
+
+    def count_samples(self, origin: Origin, settings: RenderSettings) -> None:
+        """Count what the views of a batch took, if that was left to the renderer."""
+        if settings.target_error is not None:
+            taken = [samples for scene in origin.samples for samples in scene]
+            self.samples += sum(taken)
+            self.limited += sum(samples == settings.max_samples for samples in taken)
 
     def line(self, seconds: float) -> str:
         """Return what to tell at the end of a run that took `seconds`."""
         text = f"{self.views} views rendered in {seconds:.1f} s ({self.views / max(seconds, 1e-9):.1f} views/s): "
         text += f"{self.written} batches written, {self.present} already there"
+        if self.samples:
+            text += f"; {self.samples / max(self.views, 1):.0f} samples a pixel on average"
+        if self.limited:
+            text += f"; {self.limited} views went to the limit of samples"
         if self.dropped:
             text += f"; {self.dropped} samples were not finite and dropped"
         if self.broken:
@@ -212,6 +243,7 @@ def _render_all(
                 summary.broken += 1
                 continue
             summary.dropped += dropped
+            summary.count_samples(origin, settings)
             writer.write(_target(out_folder, files), batch, origin, settings)
         writer.settle()
     finally:
@@ -266,16 +298,13 @@ def _load(files: BatchFiles, out_folder: Path, tracer: Tracer) -> _Job:
 
 def _render(job: _Job, settings: RenderSettings, tracer: Tracer) -> tuple[StoredBatch, Origin, int]:
     seeds = job.seeds()
-    views = tracer.render_views(
-        job.scenes,
-        size=settings.size,
-        samples=settings.samples,
-        seeds=[seed for scene in seeds for seed in scene],
-        buffers=settings.passes,
+    views = tracer.render_views(job.scenes, seeds=[seed for scene in seeds for seed in scene], **settings.options())
+    count = len(job.files.views[0])
+    samples = tuple(
+        tuple(view.samples for view in views[scene * count : (scene + 1) * count]) for scene in range(len(seeds))
     )
     batch = stored_batch(views, len(job.files.views), job.files.factor, str(job.target))
-    origin = Origin(settings.samples, settings.digest(), seeds, job.hashes)
-    return batch, origin, sum(view.dropped for view in views)
+    return batch, Origin(samples, settings.digest(), seeds, job.hashes), sum(view.dropped for view in views)
 
 
 def _target(out_folder: Path, files: BatchFiles) -> Path:

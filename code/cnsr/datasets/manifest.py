@@ -10,8 +10,9 @@ from typing import Any
 
 from cnsr.config import Config
 from cnsr.datasets.exr import Precision
-from cnsr.errors import DatasetError
+from cnsr.errors import ConfigError, DatasetError
 from cnsr.files import write_text
+from cnsr.rendering import MAX_SAMPLES
 
 FORMAT_VERSION = 1
 NAME = "dataset.json"
@@ -24,23 +25,58 @@ class RenderSettings:
     Attributes:
         passes: the rendered buffers, in table order.
         size: pixels along an edge.
-        samples: per pixel.
+        samples: per pixel; with `target_error` those to start with.
         precision: of the stored floats.
+        target_error: relative standard error that each view is rendered to; ``None`` for none.
+        max_samples: per pixel, with `target_error`.
     """
 
     passes: tuple[str, ...]
     size: int
     samples: int
     precision: Precision
+    target_error: float | None = None
+    max_samples: int | None = None
 
     @classmethod
-    def of(cls, config: Config, precision: Precision = "half") -> RenderSettings:
-        """Return what `config` asks for."""
-        return cls(config.passes, config.render_size, config.samples_per_pixel, precision)
+    def of(
+        cls,
+        config: Config,
+        precision: Precision = "half",
+        target_error: float | None = None,
+        max_samples: int | None = None,
+    ) -> RenderSettings:
+        """Return what `config` asks for, and to which error it is rendered.
+
+        Raises:
+            ConfigError: an error is asked for that the renderer cannot tell.
+        """
+        samples = config.samples_per_pixel
+        if target_error is None:
+            return cls(config.passes, config.render_size, samples, precision)
+        if "beauty" not in config.passes:
+            raise ConfigError("target_error: is the error of beauty, which no network of this config reads or aims at")
+        limit = max(MAX_SAMPLES, samples) if max_samples is None else max_samples
+        if limit < samples:
+            raise ConfigError(
+                f"max_samples: expected at least the config's samples_per_pixel, {samples}, found {limit}"
+            )
+        return cls(config.passes, config.render_size, samples, precision, target_error, limit)
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings that are made, by name, as ``dataset.json`` holds them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of ``PathTracer.render_views`` that follow from these settings."""
+        options = {"size": self.size, "samples": self.samples, "buffers": self.passes}
+        if self.target_error is not None:
+            options |= {"target_error": self.target_error, "max_samples": self.max_samples}
+        return options
 
     def digest(self) -> str:
         """Return the hash that each part's ``cnsr:config`` attribute carries."""
-        return hashlib.sha256(json.dumps([FORMAT_VERSION, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([FORMAT_VERSION, self.record()], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -66,6 +102,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write ``dataset.json`` into `folder`. Raises ``StorageError``."""
         content = {"format": "cnsr-exr", "version": FORMAT_VERSION, "digest": self.render.digest(), **asdict(self)}
+        content["render"] = self.render.record()
         write_text(folder / NAME, json.dumps(content, indent=2) + "\n")
 
 
@@ -79,14 +116,18 @@ def check_folder(folder: Path, render: RenderSettings) -> None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version, there = content["version"], content["render"]
-        differing = [
-            f"{field.name} is {_text(there[field.name])} there, now {_text(getattr(render, field.name))}"
+        pairs = [
+            (field.name, there.get(field.name) if field.default is None else there[field.name])
             for field in fields(render)
-            if _text(there[field.name]) != _text(getattr(render, field.name))
+        ]
+        differing = [
+            f"{name} is {_text(value)} there, now {_text(getattr(render, name))}"
+            for name, value in pairs
+            if _text(value) != _text(getattr(render, name))
         ]
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}: is no description of a data set; choose another folder or delete it") from error
     if version != FORMAT_VERSION:
         raise DatasetError(
@@ -112,4 +153,6 @@ def scene_seed(in_folder: Path) -> int | None:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "not set"
     return ", ".join(value) if isinstance(value, (list, tuple)) else str(value)

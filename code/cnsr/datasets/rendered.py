@@ -27,6 +27,10 @@ class RenderedView(Protocol):
     def dropped(self) -> int:
         """How many samples were left out because they were not finite."""
 
+    @property
+    def samples(self) -> int:
+        """Samples per pixel."""
+
 
 def view_seed(seed: int, batch: str, scene: int, view: int) -> int:
     """Return the renderer's seed of a view, in [0, 2^31): a hash of its scene's `seed` and its place in the tree."""

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnsr.errors import SceneError
-from cnsr.scenes.meshes import MeshData, MeshError, parse_obj
+from cnsr.scenes.meshes import MeshData, parse_obj
+from cnsr.scenes.obj_statements import MeshError
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 """The project's own meshes and textures; scene files name them relative to this folder."""

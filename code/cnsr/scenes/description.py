@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from cnsr.errors import SceneError
-from cnsr.json_faults import Fault, faults_of, one_line
+from cnsr.json_faults import MOST_FAULTS, Fault, faults_of, one_line
 from cnsr.json_text import JsonSyntaxError, KeyPath, parse_json
 
 LARGEST = 1e18
@@ -293,10 +293,13 @@ def _material_faults(emits: Mapping[str, bool], uses: Iterable[tuple[tuple[str, 
         emits: whether a material emits, by name.
         uses: (part of the scene, index in it) and material name of every object.
     """
+    unknown = 0
     for (part, index), name in uses:
         path = (part, index, "material")
         if name not in emits:
-            yield Fault.unknown_name(path, "material", name, emits)
+            unknown += 1
+            # Finding the name that was meant takes time; faults beyond these are only counted.
+            yield Fault.unknown_name(path, "material", name, emits if unknown <= MOST_FAULTS else ())
         elif part == "lights" and not emits[name]:
             yield Fault(path, f"expected a material that emits light, but the emission of '{name}' is 0")
 

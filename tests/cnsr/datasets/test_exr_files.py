@@ -70,7 +70,7 @@ def test_round_trip_is_exact(
     batch = build_batch(seed, names, scenes, views, size, factor, dtype)
     path = tmp_path_factory.mktemp("exr") / "batch.exr"
     origin = exr.Origin(
-        64,
+        tuple(tuple(64 << (scene + view) for view in range(views)) for scene in range(scenes)),
         "abc",
         tuple(tuple(scene * 10 + view for view in range(views)) for scene in range(scenes)),
         tuple(tuple(f"{scene}-{view}" for view in range(views)) for scene in range(scenes)),
@@ -89,7 +89,7 @@ def test_round_trip_is_exact(
 def test_headers_are_as_specified(tmp_path: Path, build_batch: Build) -> None:
     batch = build_batch(passes=("beauty", "normal", "depth", "id"), scenes=2, views=2)
     path = tmp_path / "batch.exr"
-    exr.write_batch(path, batch, exr.Origin(64, "c0ffee", ((1, 2), (3, 4)), (("a", "b"), ("c", "d"))))
+    exr.write_batch(path, batch, exr.Origin(((5, 6), (7, 8)), "c0ffee", ((1, 2), (3, 4)), (("a", "b"), ("c", "d"))))
     headers = _attributes(path)
     names = [header["name"][1].decode() for header in headers]
     assert names == ["scene0000/view000", "scene0000/view001", "scene0001/view000", "scene0001/view001"]
@@ -97,7 +97,7 @@ def test_headers_are_as_specified(tmp_path: Path, build_batch: Build) -> None:
         assert header["compression"] == ("compression", b"\x03")  # ZIP, 16 lines a chunk
         assert header["type"] == ("string", b"scanlineimage")
         assert header["cnsr:factor"] == ("int", struct.pack("<i", 1))
-        assert header["cnsr:samples"] == ("int", struct.pack("<i", 64))
+        assert header["cnsr:samples"] == ("int", struct.pack("<i", index + 5))
         assert header["cnsr:seed"] == ("int", struct.pack("<i", index + 1))
         assert header["cnsr:config"] == ("string", b"c0ffee")
         assert header["worldToCamera"] == ("m44f", batch.poses.reshape(-1, 16)[index].tobytes())

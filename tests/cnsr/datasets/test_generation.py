@@ -18,7 +18,8 @@ from cnsr.datasets import exr, generation
 from cnsr.datasets.generation import Summary, generate
 from cnsr.datasets.manifest import RenderSettings
 from cnsr.datasets.rendered import view_seed
-from cnsr.errors import DatasetError, SceneError, StorageError
+from cnsr.errors import ConfigError, DatasetError, SceneError, StorageError
+from cnsr.rendering import MAX_SAMPLES
 
 BuildConfig = Callable[..., Config]
 SETTINGS = RenderSettings(("beauty", "depth"), 8, 2, "half")
@@ -40,6 +41,7 @@ class _View:
     buffers: dict[str, np.ndarray]
     pose: np.ndarray
     dropped: int
+    samples: int
 
 
 class FakeTracer:
@@ -54,7 +56,15 @@ class FakeTracer:
         return _Loaded(_Description(int(scene.read_text())), scene)
 
     def render_views(
-        self, scenes: Sequence[_Loaded], *, size: int, samples: int, seeds: Sequence[int], buffers: Sequence[str]
+        self,
+        scenes: Sequence[_Loaded],
+        *,
+        size: int,
+        samples: int,
+        seeds: Sequence[int],
+        buffers: Sequence[str],
+        target_error: float | None = None,
+        max_samples: int | None = None,
     ) -> list[_View]:
         self.rendered.append(scenes[0].path.parent.parent.name)
         views = []
@@ -62,8 +72,9 @@ class FakeTracer:
             if scene.description.seed == 666:
                 raise SceneError(f"{scene.path}: geometry[0].filename: no such mesh")
             noise = np.random.default_rng([seed, samples])
+            taken = samples if max_samples is None else min(max_samples, samples * (1 + seed % 3))
             images = {name: noise.random((size, size, BUFFERS[name].channels)).astype(np.float32) for name in buffers}
-            views.append(_View(images, noise.normal(size=16), dropped=1))
+            views.append(_View(images, noise.normal(size=16), 1, taken))
         return views
 
 
@@ -129,7 +140,7 @@ def test_every_view_is_rendered_with_a_seed_of_its_own(tmp_path: Path, run: Run)
         stored, (contents, origin) = exr.read_batch(path), exr.read_header(path)
         assert (contents.passes, contents.size, contents.scenes, contents.views) == (("beauty", "depth"), 8, 2, 3)
         assert contents.factor == (2 if batch == 1 else None)
-        assert (origin.samples, origin.config) == (2, SETTINGS.digest())
+        assert (origin.samples, origin.config) == (((2, 2, 2), (2, 2, 2)), SETTINGS.digest())
         for scene in range(2):
             for view in range(3):
                 content = str(100 * batch + 10 * scene + view)
@@ -239,6 +250,68 @@ def test_other_settings_in_the_same_folder_are_an_error(
     del before["dataset.json"]
     (tmp_path / "out" / "dataset.json").unlink()
     assert _hashes(tmp_path / "out") == before
+
+
+ADAPTIVE = replace(SETTINGS, target_error=0.1, max_samples=5)
+
+
+def test_views_rendered_to_an_error_record_what_they_took(tmp_path: Path, run: Run) -> None:
+    summary, _, _ = run(ADAPTIVE)
+    _, origin = exr.read_header(tmp_path / "out" / "batch000000001.exr")
+    assert origin.samples == tuple(tuple(min(5, 2 * (1 + seed % 3)) for seed in scene) for scene in origin.seeds)
+    assert len({samples for scene in origin.samples for samples in scene}) > 1
+    description = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert description["render"]["target_error"] == 0.1
+    assert description["render"]["max_samples"] == 5
+    headers = [exr.read_header(path)[1] for path in sorted((tmp_path / "out").glob("*.exr"))]
+    taken = [samples for header in headers for scene in header.samples for samples in scene]
+    assert (summary.views, summary.samples, summary.limited) == (18, sum(taken), taken.count(5))
+    line = summary.line(1.0)
+    assert f"; {sum(taken) / 18:.0f} samples a pixel on average; {taken.count(5)} views went to the limit of" in line
+    assert run(ADAPTIVE)[0] == Summary(present=3)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        (ADAPTIVE, replace(ADAPTIVE, target_error=0.2), "target_error is 0.1 there, now 0.2"),
+        (ADAPTIVE, replace(ADAPTIVE, max_samples=6), "max_samples is 5 there, now 6"),
+        (SETTINGS, ADAPTIVE, "target_error is not set there, now 0.1; max_samples is not set there, now 5"),
+        (ADAPTIVE, SETTINGS, "target_error is 0.1 there, now not set; max_samples is 5 there, now not set"),
+    ],
+)
+def test_another_target_error_in_the_same_folder_is_an_error(
+    tmp_path: Path, run: Run, before: RenderSettings, now: RenderSettings, message: str
+) -> None:
+    run(before)
+    with pytest.raises(DatasetError) as caught:
+        run(now)
+    assert f"({message})" in str(caught.value)
+    (tmp_path / "out" / "dataset.json").unlink()  # the headers know it, too
+    with pytest.raises(DatasetError, match="was rendered with other settings"):
+        run(now)
+
+
+def test_settings_without_a_target_error_are_those_of_earlier_versions() -> None:
+    assert SETTINGS.record() == {"passes": ("beauty", "depth"), "size": 8, "samples": 2, "precision": "half"}
+    assert SETTINGS.digest() == "5f4ba0270a8b3b0f"
+    assert SETTINGS.options() == {"size": 8, "samples": 2, "buffers": ("beauty", "depth")}
+
+
+def test_settings_of_a_target_error_are_checked(build_config: BuildConfig, tmp_path: Path) -> None:
+    config = build_config(tmp_path)
+    assert RenderSettings.of(config, target_error=0.1).max_samples == MAX_SAMPLES
+    many = build_config(tmp_path, samples_per_pixel=2 * MAX_SAMPLES)
+    assert RenderSettings.of(many, target_error=0.1).max_samples == 2 * MAX_SAMPLES
+    with pytest.raises(ConfigError, match="max_samples: expected at least the config's samples_per_pixel, 2, found 1"):
+        RenderSettings.of(config, target_error=0.1, max_samples=1)
+    blind = {
+        "representations": [{"type": "Pool", "observation_passes": ["direct"], "render_size": 8}],
+        "generators": [{"type": "PixelCNN", "output_passes": ["albedo"], "render_size": 8}],
+        "output_pass": "albedo",
+    }
+    with pytest.raises(ConfigError, match="target_error: is the error of beauty, which no network"):
+        RenderSettings.of(build_config(tmp_path, model=blind), target_error=0.1)
 
 
 def test_networks_do_not_make_other_settings(build_config: BuildConfig, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnsr.scenes.meshes import MeshData, MeshError, cut_polygon, format_obj, parse_obj
+from cnsr.scenes.meshes import MeshData, format_obj, parse_obj
+from cnsr.scenes.obj_statements import MeshError
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
 
@@ -67,6 +68,12 @@ def test_what_says_nothing_about_the_surface_is_skipped():
     assert len(parse_obj(text, "").triangles) == 2
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_and_byte_order_marks_of_any_system(end):
+    text = "\ufeff" + SQUARE.replace("\n", end) + f"f 1 2 \\{end}3 4{end}"
+    assert len(parse_obj(text.encode().decode("latin-1"), "").triangles) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -85,9 +92,16 @@ def test_what_says_nothing_about_the_surface_is_skipped():
         (SQUARE + "f 1 2 x", "line 5: expected an index of a position, found 'x'"),
         (SQUARE + "f 1 2 //1", "line 5: expected a corner such as 1, 1/2, 1//3 or 1/2/3, found '//1'"),
         (SQUARE + "f 1 2 3/1/1/1", "line 5: expected a corner such as"),
-        (SQUARE + "v nan 0 0\nf 1 2 3", "position 5 is not finite"),
-        (SQUARE + "vn inf 0 0\nf 1//1 2//1 3//1", "normal 1 is not finite"),
-        (SQUARE + "vt 1e39 0\nf 1/1 2/1 3/1", "texture coordinate 1 is not finite"),
+        (SQUARE + "f 1 2 \\\n3\n\nf 1 2 \\\n 3 9", "line 8: there is no position 9"),
+        (SQUARE.replace("\n", "\r\n") + "f 1 2 9", "line 5: there is no position 9"),
+        (SQUARE.replace("\n", "\r") + "f 1 2 9", "line 5: there is no position 9"),
+        (SQUARE + "f" + " 1" * 10_001, "line 5: expected at most 10000 corners of a face, found 10001"),
+        (SQUARE + "f 1 2 " + "9" * 5000, "line 5: expected an index of a position, found '9999999999"),
+        (SQUARE + "f 1 2 " + "9" * 4000, "line 5: there is no position 9999999999"),
+        (SQUARE + "# \\\nv nan 0 0\nv nan 0 0\nf 1 2 3", "line 7: position 5 is not finite"),
+        (SQUARE + "v nan 0 0\nf 1 2 3", "line 5: position 5 is not finite"),
+        (SQUARE + "vn inf 0 0\nf 1//1 2//1 3//1", "line 5: normal 1 is not finite"),
+        (SQUARE + "vt 1e39 0\nf 1/1 2/1 3/1", "line 5: texture coordinate 1 is not finite"),
     ],
 )
 def test_damage_is_named_with_its_line(text, expected):
@@ -133,29 +147,3 @@ def test_written_meshes_read_back(data, has_normals, has_uvs):
         assert (ours is None) == (theirs is None)
         if ours is not None:
             np.testing.assert_allclose(corners(again, ours), corners(mesh, theirs), atol=2e-6)
-
-
-def area_of(outline, triangles):
-    return sum(np.cross(outline[b] - outline[a], outline[c] - outline[a]) / 2 for a, b, c in triangles)
-
-
-@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 0), (2, 0, 1), (1, 0, 2), (0, 2, 1), (2, 1, 0)])
-@pytest.mark.parametrize("turn", range(8))
-def test_concave_polygons_are_cut_inside_in_any_plane(axes, turn):
-    # An arrow with a deep notch; each corner has its turn to be the first.
-    outline = np.array([(0, 0), (4, 0), (4, 1), (1, 1), (1, 3), (4, 3), (4, 4), (0, 4)], dtype=float)
-    outline = np.roll(np.concatenate([outline, np.full((8, 1), 7.0)], axis=1), turn, axis=0)[:, axes]
-    triangles = cut_polygon(outline)
-    assert len(triangles) == 6
-    total = area_of(outline, triangles)
-    pieces = [area_of(outline, [triangle]) for triangle in triangles]
-    assert np.abs(total).sum() == pytest.approx(10)
-    # All pieces face the same way, so that they cover the polygon without overlap.
-    assert all(piece @ total >= 0 for piece in pieces)
-    assert sum(np.linalg.norm(piece) for piece in pieces) == pytest.approx(10)
-
-
-def test_polygons_without_area_or_that_cross_themselves_still_end():
-    assert len(cut_polygon(np.zeros((6, 3)))) == 4
-    bow = np.array([(0, 0, 0), (1, 1, 0), (1, 0, 0), (0, 1, 0), (-1, 0, 0)], dtype=float)
-    assert len(cut_polygon(bow)) == 3
