@@ -34,7 +34,7 @@ HEARTBEAT = 15.0
 LEASE = 120.0
 """Seconds without a touch after which a run on another machine is dead: longer than caches of NFS keep a time."""
 
-_CLAIM = re.compile(r"\.(batch\d+)\.claim\.\d+")
+_CLAIM = re.compile(r"\.(batch\d+)\.claim\.(\d+)")
 _RUN = re.compile(r"\.(run|overwrite)\.(.+)")
 _TEMPORARY = re.compile(r"\..+\.tmp\.[^.]+")
 _NOBODY = "nobody"
@@ -116,20 +116,19 @@ class Claims:
                     if dead:
                         _remove(self._folder.glob(f".{batch}.*.tmp.*"))
                     return True
-                path.unlink(missing_ok=True)  # its predecessors were released meanwhile
+                _remove([path])  # its predecessors were released meanwhile
             time.sleep(_PAUSE / 10)
 
     def release(self, batch: str) -> None:
         """Give a claimed batch free, finished or not."""
         generation = self._held.pop(batch)
-        above = generation + 1
-        while (owner := _read(path := self._path(batch, above))) is not None:
-            if self._life(owner, path) is not _Life.GONE:
-                # Another run took this one for dead (its machine may have slept), and its claim stands on this one.
-                write_text(self._path(batch, generation), _NOBODY)
-                return
-            _remove([path])  # of a run that died while it found out that its claim does not count
-            above += 1
+        if _read(self._path(batch, generation)) != self._name:
+            return  # taken for dead, as below, by a run that has finished the batch since then
+        above = _read(path := self._path(batch, generation + 1))
+        if above is not None and self._life(above, path) is not _Life.GONE:
+            # Another run took this one for dead (its machine may have slept), and its claim stands on this one.
+            write_text(self._path(batch, generation), _NOBODY)
+            return
         # The lowest first: this claim must hold as long as there is a dead one to which it is the successor.
         _remove(self._path(batch, each) for each in range(generation + 1))
 
@@ -145,10 +144,18 @@ class Claims:
     def sweep(self) -> None:
         """Remove what dead runs have left. To be called before this run writes anything."""
         # Listed first: of the temporary files in this list, none is of a run that starts only now.
-        left = [path.name for path in self._folder.iterdir() if path.name.startswith(".")]
-        for batch in {match[1] for match in map(_CLAIM.fullmatch, left) if match}:
-            if self.take(batch):
-                self.release(batch)
+        left = _hidden(self._folder)
+        claims = [match for match in map(_CLAIM.fullmatch, left) if match]
+        for batch in {claim[1] for claim in claims}:
+            if not self.take(batch):
+                continue
+            # A run that dies while it finds out that its claim does not count leaves one with gaps below.
+            for claim in claims:
+                path = self._folder / claim[0]
+                if claim[1] == batch and int(claim[2]) > self._held[batch]:
+                    if (owner := _read(path)) is not None and self._life(owner, path) is _Life.GONE:
+                        _remove([path])
+            self.release(batch)
         if not self._others("run"):
             _remove(self._folder / name for name in left if _TEMPORARY.fullmatch(name))
 
@@ -257,6 +264,10 @@ def _look(path: Path) -> tuple[int, ProcessIdentity | None]:
         if error.errno in (errno.ENOENT, errno.ESTALE):
             raise FileNotFoundError from error
         return path.stat().st_mtime_ns, None
+
+
+def _hidden(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def _create(path: Path, text: str) -> bool:
