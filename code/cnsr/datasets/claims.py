@@ -1,7 +1,7 @@
 """Who renders which batch, in a folder that any number of runs on any number of machines share.
 
-A run has a file of its own, ``.run.NAME``, and touches it every few seconds. It claims a batch by creating
-``.BATCH.claim.0``, which holds that name. Of several that create a file at once, one succeeds: network file systems
+A run has a file of its own, ``.run.NAME``, which holds its name, and touches it every few seconds. It claims a batch
+by giving that file a second name, ``.BATCH.claim.0``. Of several that do so at once, one succeeds: network file systems
 keep this promise, while locks are unknown to some and end at the machine's edge on others.
 
 A claim is dead when its run is: its file is gone, or its process is (where this machine can see that), or the file
@@ -37,6 +37,7 @@ LEASE = 120.0
 _CLAIM = re.compile(r"\.(batch\d+)\.claim\.(\d+)")
 _RUN = re.compile(r"\.(run|overwrite)\.(.+)")
 _TEMPORARY = re.compile(r"\..+\.tmp\.[^.]+")
+_VANISHED = (errno.ENOENT, errno.ESTALE)
 _NOBODY = "nobody"
 _PAUSE = 0.05
 
@@ -62,7 +63,7 @@ class Claims:
     def __init__(self, folder: Path, lease: float = LEASE, heartbeat: float = HEARTBEAT) -> None:
         self._folder = folder
         self._here = ProcessIdentity.own()
-        self._name = f"{re.sub('[^A-Za-z0-9_-]', '_', self._here.host)[:64]}.{self._here.pid}.{secrets.token_hex(8)}"
+        self._name = f"{self._here}.{secrets.token_hex(6)}"
         self._watch = _Watch(self._here, lease)
         self._heartbeat = heartbeat
         self._ended = threading.Event()
@@ -75,8 +76,8 @@ class Claims:
         return self._folder / f".run.{self._name}"
 
     def __enter__(self) -> Claims:
-        if not _create(self.file, self._here.to_json()):
-            raise RuntimeError(f"{self.file} is there already")  # 64 random bits
+        if not _create(self.file, self._name):
+            raise RuntimeError(f"{self.file} is there already")  # 48 random bits
         try:
             self._touching = threading.Thread(target=self._touch, args=(os.open(self.file, os.O_RDONLY),), daemon=True)
             self._touching.start()
@@ -95,29 +96,36 @@ class Claims:
             self._touching.join()
         with suppress(OSError):
             self.file.unlink()
+            self._others("run")  # removes files of runs that have died meanwhile
 
     def take(self, batch: str) -> bool:
         """Claim `batch`. Return whether that succeeded: ``False`` where another run holds it. Raises ``StorageError``.
 
         What a dead run has left of the batch is removed.
         """
-        while True:
-            dead: list[str] = []
-            while not _create(path := self._path(batch, len(dead)), self._name):
-                owner = _read(path)
-                if owner is None:
-                    break  # released a moment ago
-                if self._life(owner, path) is not _Life.GONE:
-                    return False
-                dead.append(owner)
-            else:
-                if [_read(self._path(batch, generation)) for generation in range(len(dead))] == dead:
-                    self._held[batch] = len(dead)
-                    if dead:
-                        _remove(self._folder.glob(f".{batch}.*.tmp.*"))
-                    return True
-                _remove([path])  # its predecessors were released meanwhile
+        while (taken := self._try(batch)) is None:
             time.sleep(_PAUSE / 10)
+        return taken
+
+    def _try(self, batch: str) -> bool | None:
+        """Do what `take` does; ``None`` where others were changing what is there at the same moment."""
+        dead: list[str] = []
+        while not _claim(path := self._path(batch, len(dead)), self.file, self._name):
+            owner = _read(path)
+            if owner is None:
+                return None
+            if owner == self._name and batch not in self._held:
+                break  # it succeeded, and a network file system lost the answer
+            if self._life(owner, path) is not _Life.GONE:
+                return False
+            dead.append(owner)
+        if [_read(self._path(batch, generation)) for generation in range(len(dead))] != dead:
+            _remove([path])  # its predecessors were released meanwhile
+            return None
+        self._held[batch] = len(dead)
+        if dead:
+            _remove(self._folder.glob(f".{batch}.*.tmp.*"))
+        return True
 
     def release(self, batch: str) -> None:
         """Give a claimed batch free, finished or not."""
@@ -208,7 +216,7 @@ class Claims:
             if life is _Life.GONE:
                 _remove([path])
             else:
-                others.append(_Other(life, self._watch.place(path)))
+                others.append(_Other(life, _place(path)))
         return others
 
 
@@ -230,10 +238,10 @@ class _Watch:
 
     def life(self, path: Path) -> _Life:
         """Return that of the run whose file is at `path`."""
-        try:
-            stamp, process = _look(path)
-        except FileNotFoundError:
+        stamp = _stamp(path)
+        if stamp is None:
             return _Life.GONE
+        process = _process(path)
         exists = process.exists(self._here) if process else None
         if exists is not None:
             return _Life.RUNNING if exists else _Life.GONE
@@ -245,25 +253,28 @@ class _Watch:
         self._seen[path] = stamp, since, life
         return life
 
-    def place(self, path: Path) -> str:
-        """Return for people which process the file at `path` is of."""
-        with suppress(FileNotFoundError):
-            _, process = _look(path)
-            if process:
-                return f"process {process.pid} on {process.host}"
-        return path.name
+
+def _process(path: Path) -> ProcessIdentity | None:
+    """Return whose file that is, ``None`` where its name does not tell."""
+    match = _RUN.fullmatch(path.name)
+    return ProcessIdentity.parse(match[2].rpartition(".")[0]) if match else None
 
 
-def _look(path: Path) -> tuple[int, ProcessIdentity | None]:
-    """Return when a run's file was touched, and by whom if that is written there. Raises ``FileNotFoundError``."""
+def _place(path: Path) -> str:
+    process = _process(path)
+    return f"process {process.pid} on {process.host}" if process else path.name
+
+
+def _stamp(path: Path) -> int | None:
+    """Return when a file was touched, ``None`` where there is none. Raises ``OSError``."""
     try:
         # Opening makes a network file system ask its server, where stat would answer from a cache.
         with path.open("rb") as file:
-            return os.fstat(file.fileno()).st_mtime_ns, ProcessIdentity.from_json(file.read().decode(errors="replace"))
+            return os.fstat(file.fileno()).st_mtime_ns
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ESTALE):
-            raise FileNotFoundError from error
-        return path.stat().st_mtime_ns, None
+        if error.errno in _VANISHED:
+            return None
+        raise storage_error(path, error) from error
 
 
 def _hidden(folder: Path) -> list[str]:
@@ -289,12 +300,23 @@ def _create(path: Path, text: str) -> bool:
     return True
 
 
+def _claim(path: Path, file: Path, name: str) -> bool:
+    """Give a run's `file`, which holds its `name`, a second name unless that is taken; return whether it was not."""
+    try:
+        path.hardlink_to(file)
+    except FileExistsError:
+        return False
+    except OSError:  # file systems of memory cards have no links; a claim may be there unsigned for a moment then
+        return _create(path, name)
+    return True
+
+
 def _read(path: Path) -> str | None:
     """Return what a claim says, ``None`` where there is none."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ESTALE):
+        if error.errno in _VANISHED:
             return None
         raise storage_error(path, error) from error
 

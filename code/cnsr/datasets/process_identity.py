@@ -1,14 +1,16 @@
-"""Which process wrote a file, and whether it still exists, as far as that can be told from here."""
+"""Names of processes that tell whether they still exist, as far as that can be seen from here."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 import platform
+import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+_TEXT = re.compile(r"([\w-]+)\.(\d+)\.(\d+)\.([0-9a-f]*)", re.ASCII)
 _ENDED = ("Z", "X", "x")  # states of processes that are dead but not yet forgotten
 
 
@@ -17,10 +19,10 @@ class ProcessIdentity:
     """A process among all of a cluster.
 
     Attributes:
-        host: name of its machine, for people.
+        host: name of its machine, for people; letters, digits, hyphens and underscores.
         pid: its number.
-        space: where that number means this process: the machine's start and the process namespace (containers have
-            their own); empty where the system tells neither.
+        space: hash of where that number means this process: the machine's start and the process namespace
+            (containers have their own); empty where the system tells neither.
         started: when it started, in the kernel's clock ticks, since numbers are used again; 0 where unknown.
     """
 
@@ -32,25 +34,23 @@ class ProcessIdentity:
     @classmethod
     def own(cls) -> ProcessIdentity:
         """Return that of this process."""
-        host, space = platform.node(), ""
+        node, space = platform.node(), ""
         with suppress(OSError):
             boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-            space = f"{host} {boot} {Path('/proc/self/ns/pid').readlink()}"
+            where = f"{node} {boot} {Path('/proc/self/ns/pid').readlink()}"
+            space = hashlib.sha256(where.encode()).hexdigest()[:12]
         found = _state(os.getpid()) if space else None
+        host = re.sub(r"[^\w-]", "_", node, flags=re.ASCII)[:64] or "unknown"
         return cls(host, os.getpid(), space, found[1] if found else 0)
 
     @classmethod
-    def from_json(cls, text: str) -> ProcessIdentity | None:
-        """Return what `to_json` wrote, or ``None`` where it is not (or not yet) whole."""
-        try:
-            values = json.loads(text)
-            return cls(str(values["host"]), int(values["pid"]), str(values["space"]), int(values["started"]))
-        except (ValueError, TypeError, KeyError):
-            return None
+    def parse(cls, text: str) -> ProcessIdentity | None:
+        """Return what `str` made a text of, ``None`` where it is none."""
+        match = _TEXT.fullmatch(text)
+        return cls(match[1], int(match[2]), match[4], int(match[3])) if match else None
 
-    def to_json(self) -> str:
-        """Return a line of JSON."""
-        return json.dumps(asdict(self)) + "\n"
+    def __str__(self) -> str:
+        return f"{self.host}.{self.pid}.{self.started}.{self.space}"
 
     def exists(self, here: ProcessIdentity) -> bool | None:
         """Return whether the process still runs, seen from the process `here`; ``None`` where it cannot be seen."""

@@ -1,0 +1,139 @@
+"""Several runs of generate-dataset.py in one folder, and runs that are killed."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Make = Callable[..., Any]
+LINE = re.compile(r"(\d+) views rendered in .*: (\d+) batches written, (\d+) already there(?:, (\d+) by other runs)?\n")
+
+
+def _counts(output: str) -> tuple[int, int]:
+    """Return how many batches a run has written, and how many it found or saw appear."""
+    match = LINE.fullmatch(output)
+    assert match, output
+    assert int(match[1]) == 4 * int(match[2])
+    return int(match[2]), int(match[3]) + int(match[4] or 0)
+
+
+def test_processes_that_share_a_folder_render_each_batch_once(rendering: Make) -> None:
+    room = rendering(batches=24, samples=16)
+    running = [room.start("shared") for _ in range(3)]
+    done = [(*process.communicate(timeout=120), process.returncode) for process in running]
+    counts = [_counts(output) for output, _, _ in done]
+    assert [status for _, _, status in done] == [0, 0, 0]
+    assert all(sum(count) == 24 for count in counts)
+    assert sum(written for written, _ in counts) == 24
+    for _, errors, _ in done:
+        assert re.fullmatch(r"(waiting for (a batch|\d batches) that other runs are rendering\n)*", errors)
+    assert room.run("alone")[0] == 0
+    assert room.hashes("shared") == room.hashes("alone")
+
+
+def test_a_job_array_makes_the_bytes_of_one_run(rendering: Make) -> None:
+    room = rendering(batches=7)
+    tasks = [room.start("array", "--shard", f"{task}/3") for task in (3, 1, 2)]
+    counts = [_counts(task.communicate(timeout=120)[0]) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0, 0]
+    assert counts == [(2, 0), (3, 0), (2, 0)]  # batches 2 5; 0 3 6; 1 4
+    assert room.run("alone")[0] == 0
+    assert room.hashes("array") == room.hashes("alone")
+
+
+def test_a_run_takes_over_from_one_that_is_killed(rendering: Make) -> None:
+    room = rendering(batches=3, samples=2**28)  # it would take days
+    killed = room.start("out")
+    room.wait_for_claim("out")
+    room.set_samples(2)
+    shutil.move(room.folder / "out" / "dataset.json", room.folder)  # nobody would change settings in a folder
+    other = room.start("out")
+    room.wait_for_claim("out", lambda process: process == other.pid)
+    killed.kill()
+    output, errors = other.communicate(timeout=120)
+    assert other.returncode == 0, errors
+    assert _counts(output) == (3, 0)
+    assert room.run("alone")[0] == 0
+    assert room.hashes("out") == room.hashes("alone")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_stop_leaves_nothing_behind(rendering: Make, number: signal.Signals) -> None:
+    room = rendering(batches=2, samples=2**28)
+    process = room.start("out")
+    room.wait_for_claim("out")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == ((130, "interrupted\n") if number == signal.SIGINT else (143, ""))
+    assert list(room.hashes("out")) == ["dataset.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--shard", "0/4"), "expected K/N with 1 ≤ K ≤ N, such as 1/8, found '0/4'; let the job array count from 1"),
+        (("--shard", "5/4"), "expected K/N with 1 ≤ K ≤ N, such as 1/8, found '5/4'"),
+        (("--shard", "1"), "expected K/N with 1 ≤ K ≤ N, such as 1/8, found '1'"),
+        (("--shard", "1/-4"), "expected K/N with 1 ≤ K ≤ N, such as 1/8, found '1/-4'"),
+        (("--shard", "1/4", "--overwrite"), "--overwrite deletes what the other shards make"),
+    ],
+)
+def test_shards_that_make_no_sense_are_one_line(rendering: Make, options: tuple[str, ...], message: str) -> None:
+    room = rendering(batches=1)
+    status, _, errors = room.run("out", *options)
+    assert status == 2
+    assert message in errors.splitlines()[-1]
+    assert not (room.folder / "out").exists()
+
+
+def _killed_at_random(room: Any, kills: int, seed: int, longest: float) -> int:
+    """Kill runs at random moments until so many were; one that ends before loses half of its files.
+
+    Return how many different sets of finished batches the killed runs left.
+    """
+    chance = random.Random(seed)
+    seen: set[frozenset[str]] = set()
+    while kills:
+        process = room.start("out")
+        try:
+            process.wait(chance.uniform(0.0, longest))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills -= 1
+            seen.add(frozenset(path.name for path in (room.folder / "out").glob("*.exr")))
+        if process.returncode == 0:
+            for path in chance.sample(sorted((room.folder / "out").glob("*.exr")), 12):
+                path.unlink()
+        else:
+            assert process.returncode == -signal.SIGKILL
+    return len(seen)
+
+
+def test_runs_that_are_killed_and_resumed_make_the_bytes_of_one(rendering: Make) -> None:
+    room = rendering(batches=24, samples=16)
+    assert room.run("alone")[0] == 0
+    (room.folder / "out").mkdir()
+    assert _killed_at_random(room, kills=4, seed=1, longest=1.0) > 1
+    status, output, errors = room.run("out")
+    assert (status, errors) == (0, "")
+    assert sum(_counts(output)) == 24
+    assert room.hashes("out") == room.hashes("alone")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_runs_that_are_killed_twenty_times_make_the_bytes_of_one(rendering: Make, seed: int) -> None:
+    room = rendering(batches=48, samples=64)
+    assert room.run("alone")[0] == 0
+    (room.folder / "out").mkdir()
+    assert _killed_at_random(room, kills=20, seed=seed, longest=1.5) > 5
+    assert room.run("out")[0] == 0
+    assert room.hashes("out") == room.hashes("alone")
