@@ -54,3 +54,9 @@ def test_every_key_of_the_run_is_listed_with_its_default():
 def test_every_config_of_the_project_is_named():
     names = {file.name for file in config.CONFIG_FOLDER.glob("*.json")}
     assert set(re.findall(r"`(\w+\.json)`", PAGE)) == names
+
+
+def test_every_option_of_the_rendering_script_is_listed():
+    _, _, text = PAGE.partition("## Options of `generate-dataset.py`")
+    script = (Path(__file__).resolve().parents[2] / "code" / "generate-dataset.py").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(--\w+)` \|", text, re.MULTILINE) == re.findall(r'"(--\w+)"', script)
