@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -36,9 +35,13 @@ CONFIG: dict[str, Any] = {
 
 @dataclass
 class Rendering:
-    """Batches of scene files in ``folder/json/train``, and runs of generate-dataset.py over them."""
+    """Batches of scene files in ``folder/json/train``, and runs of generate-dataset.py over them.
+
+    Output folders are relative to ``folder``. ``expected``: hashes of the files of an undisturbed run, where known.
+    """
 
     folder: Path
+    expected: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -48,8 +51,8 @@ class Rendering:
     def set_samples(self, samples: int) -> None:
         (self.folder / "config.json").write_text(json.dumps({**CONFIG, "samples_per_pixel": samples}))
 
-    def start(self, out: str, *options: str) -> subprocess.Popen[str]:
-        """Start a run that writes into ``folder/out``."""
+    def start(self, out: Path | str, *options: str) -> subprocess.Popen[str]:
+        """Start a run that writes into `out`."""
         command = [sys.executable, str(CODE / "generate-dataset.py"), "--config", str(self.folder / "config.json")]
         command += ["--in_folder", str(self.scenes), "--out_folder", str(self.folder / out), "--threads", "1"]
         # A group of its own: what a test sends to it must not reach the test.
@@ -65,18 +68,18 @@ class Rendering:
         )
         return self.started[-1]
 
-    def run(self, out: str, *options: str) -> tuple[int, str, str]:
-        """Return status, standard output and standard error of a run that writes into ``folder/out``."""
+    def run(self, out: Path | str, *options: str) -> tuple[int, str, str]:
+        """Return status, standard output and standard error of a run that writes into `out`."""
         process = self.start(out, *options)
         output, errors = process.communicate(timeout=120)
         return process.returncode, output, errors
 
-    def hashes(self, out: str) -> dict[str, str]:
-        """Return a hash of each file in ``folder/out``, hidden ones as well."""
+    def hashes(self, out: Path | str) -> dict[str, str]:
+        """Return a hash of each file in `out`, hidden ones as well."""
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.folder / out).iterdir()}
 
-    def claims(self, out: str) -> dict[str, int]:
-        """Return which batches are claimed in ``folder/out``, and the process that holds each."""
+    def claims(self, out: Path | str) -> dict[str, int]:
+        """Return which batches are claimed in `out`, and the process that holds each."""
         found = {}
         for path in (self.folder / out).glob(".batch*.claim.*"):
             owner = path.read_text().split(".") if path.exists() else []
@@ -84,8 +87,8 @@ class Rendering:
                 found[path.name.split(".")[1]] = int(owner[1])
         return found
 
-    def wait_for_claim(self, out: str, among: Callable[[int], bool] = lambda _: True) -> int:
-        """Return the process that has begun a batch in ``folder/out``, once there is one of those."""
+    def wait_for_claim(self, out: Path | str, among: Callable[[int], bool] = lambda _: True) -> int:
+        """Return the process that has begun a batch in `out`, once there is one of those."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
             for process in self.claims(out).values():
@@ -94,6 +97,20 @@ class Rendering:
             time.sleep(0.005)
         raise AssertionError("nobody begins a batch")
 
+    def end(self) -> None:
+        """Kill what still runs."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def _describe(folder: Path, batches: int, samples: int) -> Rendering:
+    made = Rendering(folder)
+    made.set_samples(samples)
+    write_tree(load_config(folder / "config.json"), folder / "json", {"train": batches})
+    return made
+
 
 @pytest.fixture
 def rendering(tmp_path: Path) -> Iterator[Callable[..., Rendering]]:
@@ -101,13 +118,20 @@ def rendering(tmp_path: Path) -> Iterator[Callable[..., Rendering]]:
     made = []
 
     def make(batches: int, samples: int = 2) -> Rendering:
-        made.append(Rendering(tmp_path))
-        made[-1].set_samples(samples)
-        write_tree(load_config(tmp_path / "config.json"), tmp_path / "json", {"train": batches})
+        made.append(_describe(tmp_path, batches, samples))
         return made[-1]
 
     yield make
-    for process in (process for rendering in made for process in rendering.started):
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        process.communicate()
+    for each in made:
+        each.end()
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rendering]:
+    """Twelve batches of some tenths of a second each, which all tests share that do not change them."""
+    made = _describe(tmp_path_factory.mktemp("room"), batches=12, samples=256)
+    status, _, errors = made.run("alone")
+    assert (status, errors) == (0, "")
+    made.expected = made.hashes("alone")
+    yield made
+    made.end()

@@ -60,22 +60,21 @@ def _workers(address: str, count: int, before: str = "pass") -> Iterator[list[su
             process.wait()
 
 
-def test_a_worker_that_is_killed_in_mid_batch_costs_nothing(rendering: Make) -> None:
-    room = rendering(batches=8, samples=256)
+def test_a_worker_that_is_killed_in_mid_batch_costs_nothing(room: Any, tmp_path: Path) -> None:
     with _scheduler(0) as made, _workers(made.scheduler_address, 2) as workers:
-        run = room.start("out", "--scheduler", made.scheduler_address)
-        victim = room.wait_for_claim("out")
+        run = room.start(tmp_path, "--scheduler", made.scheduler_address)
+        victim = room.wait_for_claim(tmp_path)
         assert victim in [process.pid for process in workers]
         os.kill(victim, signal.SIGKILL)
         output, errors = run.communicate(timeout=120)
         assert run.returncode == 0, errors
         assert re.fullmatch(r"(no Dask workers yet: `dask worker tcp://[0-9.:]+` starts one\n)?", errors)
-        assert output.startswith("32 views rendered in ")
-        assert output.endswith(": 8 batches written, 0 already there\n")
-    assert room.run("alone")[0] == 0
-    assert room.hashes("out") == room.hashes("alone")
+        assert output.startswith("48 views rendered in ")
+        assert output.endswith(": 12 batches written, 0 already there\n")
+    assert room.hashes(tmp_path) == room.expected
 
 
+@pytest.mark.slow
 def test_a_batch_of_which_workers_die_is_left_out(rendering: Make) -> None:
     room = rendering(batches=1, samples=2**28)
     failures = {"distributed.scheduler.allowed-failures": 0}
@@ -90,6 +89,7 @@ def test_a_batch_of_which_workers_die_is_left_out(rendering: Make) -> None:
     assert output.endswith(": 0 batches written, 0 already there; 1 left out, since workers died of them\n")
 
 
+@pytest.mark.slow
 def test_workers_without_the_package_say_so(rendering: Make) -> None:
     room = rendering(batches=1)
     with _scheduler(0) as made, _workers(made.scheduler_address, 1, "sys.modules['cnsr'] = None"):
@@ -118,6 +118,7 @@ def test_reports_are_those_of_a_run_without_dask(rendering: Make, local: Any) ->
     assert room.hashes("out") == room.hashes("alone")
 
 
+@pytest.mark.slow
 def test_shards_and_the_scheduler_go_together(rendering: Make, local: Any, tmp_path: Path) -> None:
     room = rendering(batches=3)
     (tmp_path / "scheduler.json").write_text(json.dumps({"address": local.scheduler_address}))
@@ -128,24 +129,23 @@ def test_shards_and_the_scheduler_go_together(rendering: Make, local: Any, tmp_p
     assert room.hashes("out") == room.hashes("alone")
 
 
-def test_an_interrupt_leaves_what_workers_finish(rendering: Make, local: Any) -> None:
-    room = rendering(batches=6, samples=256)
-    run = room.start("out", "--scheduler", local.scheduler_address)
-    room.wait_for_claim("out")
+def test_an_interrupt_leaves_what_workers_finish(room: Any, local: Any, tmp_path: Path) -> None:
+    run = room.start(tmp_path, "--scheduler", local.scheduler_address)
+    room.wait_for_claim(tmp_path)
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert (run.returncode, errors) == (130, "interrupted\n")
-    status, output, _ = room.run("out")  # waits for the batch that the worker is at
+    status, output, _ = room.run(tmp_path)  # waits for the batch that the worker is at
     assert status == 0
     written, present, elsewhere = re.search(
-        r": (\d) batches written, (\d) already there(?:, (\d) by)?", output
+        r": (\d+) batches written, (\d+) already there(?:, (\d) by)?", output
     ).groups()
-    assert int(written) + int(present) + int(elsewhere or 0) == 6
-    assert 0 < int(written) < 6
-    assert room.run("alone")[0] == 0
-    assert room.hashes("out") == room.hashes("alone")
+    assert int(written) + int(present) + int(elsewhere or 0) == 12
+    assert 0 < int(written) < 12
+    assert room.hashes(tmp_path) == room.expected
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_is_one_line(rendering: Make) -> None:
     room = rendering(batches=1, samples=2**28)
     with _scheduler(0) as made:

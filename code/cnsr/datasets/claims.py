@@ -25,7 +25,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from cnsr.datasets.process_identity import ProcessIdentity
-from cnsr.errors import DatasetError
+from cnsr.errors import DatasetError, StorageError
 from cnsr.files import storage_error, write_text
 
 HEARTBEAT = 15.0
@@ -64,6 +64,7 @@ class Claims:
         self._folder = folder
         self._here = ProcessIdentity.own()
         self._name = f"{self._here}.{secrets.token_hex(6)}"
+        self._kind = "run"
         self._watch = _Watch(self._here, lease)
         self._heartbeat = heartbeat
         self._ended = threading.Event()
@@ -73,13 +74,13 @@ class Claims:
     @property
     def file(self) -> Path:
         """This run's own file, which is in the folder as long as the run is."""
-        return self._folder / f".run.{self._name}"
+        return self._folder / f".{self._kind}.{self._name}"
 
     def __enter__(self) -> Claims:
         if not _create(self.file, self._name):
             raise RuntimeError(f"{self.file} is there already")  # 48 random bits
         try:
-            self._touching = threading.Thread(target=self._touch, args=(os.open(self.file, os.O_RDONLY),), daemon=True)
+            self._touching = threading.Thread(target=self._touch, name="touch", daemon=True)
             self._touching.start()
             while self._others("overwrite"):
                 time.sleep(_PAUSE)  # it deletes what is there, or sees this run and gives up
@@ -94,7 +95,7 @@ class Claims:
         self._ended.set()
         if self._touching is not None:
             self._touching.join()
-        with suppress(OSError):
+        with suppress(OSError, StorageError):
             self.file.unlink()
             self._others("run")  # removes files of runs that have died meanwhile
 
@@ -175,8 +176,7 @@ class Claims:
             DatasetError: others are running. It takes some seconds to tell that of other machines, and a lease to
                 tell that they are not.
         """
-        mark = self._folder / f".overwrite.{self._name}"
-        self.file.rename(mark)
+        self._rename("overwrite")
         try:
             while others := self._others("run") + self._others("overwrite"):
                 for other in others:
@@ -188,15 +188,21 @@ class Claims:
                 time.sleep(_PAUSE * 10)
             yield
         finally:
-            mark.rename(self.file)
+            self._rename("run")
 
-    def _touch(self, handle: int) -> None:
-        try:
-            while not self._ended.wait(self._heartbeat):
-                with suppress(OSError):  # a server that is away for a while
-                    os.utime(handle)
-        finally:
-            os.close(handle)
+    def _rename(self, kind: str) -> None:
+        former, self._kind = self.file, kind
+        former.replace(self.file)
+
+    def _touch(self) -> None:
+        while not self._ended.wait(self._heartbeat):
+            try:
+                os.utime(self.file)
+            except FileNotFoundError:
+                with suppress(StorageError):  # taken for dead, while its machine slept, and it is not
+                    _create(self.file, self._name)
+            except OSError:
+                pass  # a server that is away for a while
 
     def _path(self, batch: str, generation: int) -> Path:
         return self._folder / f".{batch}.claim.{generation}"

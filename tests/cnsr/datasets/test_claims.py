@@ -204,6 +204,11 @@ def test_a_run_touches_its_file(tmp_path: Path) -> None:
         while claims.file.stat().st_mtime == 0:
             assert time.monotonic() < end
             time.sleep(0.01)
+        claims.file.unlink()  # by one that took it for dead
+        while not claims.file.exists():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    assert _names(tmp_path) == []
 
 
 def test_a_run_that_was_wrongly_taken_for_dead_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
