@@ -103,6 +103,22 @@ def test_workers_without_the_package_say_so(rendering: Make) -> None:
     assert list(room.hashes("out")) == ["dataset.json"]
 
 
+@pytest.mark.slow
+def test_a_full_disk_of_a_worker_is_one_line_and_leaves_no_half_files(rendering: Make) -> None:
+    """The system refuses files beyond a size as it refuses them on a full disk."""
+    room = rendering(batches=2)
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); sys.dont_write_bytecode = True; "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))"
+    with _scheduler(0) as made, _workers(made.scheduler_address, 1, limit):
+        status, output, errors = room.run("out", "--scheduler", made.scheduler_address)
+    assert (status, output) == (1, "")
+    assert re.fullmatch(
+        rf"error: worker tcp://[0-9.:]+ on .*: cannot write {room.folder}/out/batch00000000[01]\.exr: .*",
+        errors.splitlines()[-1],
+    )
+    assert list(room.hashes("out")) == ["dataset.json"]
+
+
 def test_reports_are_those_of_a_run_without_dask(rendering: Make, local: Any) -> None:
     room = rendering(batches=4)
     broken = room.scenes / "batch000000001" / "scene0000" / "view001.json"
