@@ -70,6 +70,7 @@ setup(
     packages=find_packages("code", include=["cnsr", "cnsr.*"]),
     package_data={"cnsr": ["py.typed", "assets/**/*"]},
     install_requires=requirements(),
+    extras_require={"dask": ["distributed>=2024.8"]},  # generate-dataset.py --scheduler
     ext_modules=[Extension("cnsr._native", sources=[])],
     cmdclass={"build_ext": BuildRenderer},
 )

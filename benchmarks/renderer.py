@@ -181,6 +181,10 @@ class Silence:
         """A batch is left out: nothing of that kind may happen here."""
         raise RuntimeError(message)
 
+    def note(self, message: str) -> None:
+        """Nothing seems to happen: that may not be timed."""
+        raise RuntimeError(message)
+
 
 def small_scene_figures(
     tracer: rendering.PathTracer, config: Config, folder: Path, files: Sequence[Path], repeats: int

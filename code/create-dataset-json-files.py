@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
 
 from cnsr import cli
+from cnsr.shards import Shard, parse_shard
 
 
 def _count(text: str) -> int:
@@ -32,13 +32,6 @@ def _seed(text: str) -> int:
     return number
 
 
-def _shard(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"expected K/N with 1 ≤ K ≤ N, such as 1/8, found {text!r}")
-    return int(match[1]), int(match[2])
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -57,7 +50,7 @@ def _arguments() -> argparse.Namespace:
         help="number of test batches, of test_batch_size scenes (%(default)s)",
     )
     parser.add_argument(
-        "--shard", type=_shard, default=(1, 1), metavar="K/N", help="write only the K-th of N shares, 1 ≤ K ≤ N"
+        "--shard", type=parse_shard, default=Shard(), metavar="K/N", help="write only the K-th of N shares, 1 ≤ K ≤ N"
     )
     parser.add_argument("--workers", type=_workers, help="number of processes (default: one for every core)")
     parser.add_argument(
@@ -72,7 +65,7 @@ def main() -> None:
     from tqdm import tqdm
 
     from cnsr.config import load_config
-    from cnsr.scenes.tree import Shard, available_cores, write_tree
+    from cnsr.scenes.tree import available_cores, write_tree
 
     config = load_config(arguments.config)
     begin = time.monotonic()
@@ -82,7 +75,7 @@ def main() -> None:
             arguments.out_folder.resolve(),
             {"train": arguments.size, "test": arguments.testing_size},
             arguments.seed,
-            Shard(*arguments.shard),
+            arguments.shard,
             arguments.workers or available_cores(),
             begin=bar.reset,
             progress=bar.update,

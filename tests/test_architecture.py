@@ -10,7 +10,7 @@ PACKAGE = ROOT / "code" / "cnsr"
 
 # From the ground up: a part may import from its own row only within itself, and from every row below.
 LAYERS = (
-    {"errors", "files", "cli", "memory", "child_processes", "json_text", "json_line_numbers", "json_faults"},
+    {"errors", "files", "cli", "memory", "child_processes", "json_text", "json_line_numbers", "json_faults", "shards"},
     {"config", "config_checks", "buffers"},
     {"scenes"},
     {"rendering"},

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 from cnsr.errors import UserError
@@ -45,6 +46,16 @@ def run(main: Callable[[], int | None]) -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(status or 0)
+
+
+def leave_on_termination() -> None:
+    """Let SIGTERM, which ends jobs whose time is up, clean up as Ctrl-C does; the status stays that of the signal."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # the next one does not wait
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _replace_closed_streams() -> None:

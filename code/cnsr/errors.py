@@ -25,6 +25,10 @@ class DatasetError(UserError):
     """A data folder or data file is missing, damaged or does not fit the config."""
 
 
+class ClusterError(UserError):
+    """The scheduler of a Dask cluster is not there, or one of its workers cannot do its part."""
+
+
 class CheckpointError(UserError):
     """A checkpoint is missing, damaged, unsafe, or of another config."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,40 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` as UTF-8 with LF line ends to `path`, whole or not at all. Raises ``StorageError``."""
     write_bytes(path, content.encode())
+
+
+def create_text(path: Path, content: str) -> bool:
+    """Write `content` as UTF-8 to a file that appears whole, unless one of that name is there already, which stays.
+
+    Several processes may do this at once: one of them succeeds. Return whether this one did. Raises ``StorageError``.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.tmp{path.suffix}")
+    try:
+        try:
+            with temporary.open("x", encoding="utf-8", newline="") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            return _link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    """Give a file its name, and tell whether it was free. Unlike a rename, this never replaces another file."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    except OSError:  # file systems of memory cards have no links
+        try:
+            with path.open("x", encoding="utf-8", newline="") as file:
+                file.write(temporary.read_text(encoding="utf-8"))
+        except FileExistsError:
+            return False
+    return True
 
 
 def check_folder(path: Path) -> None:

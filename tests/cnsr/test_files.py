@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,19 @@ def test_a_folder_below_one_without_permission_cannot_be_written(tmp_path, monke
     monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", refuse)
     with pytest.raises(StorageError, match=rf"^cannot write {tmp_path / 'new'}: permission denied"):
         check_folder(tmp_path / "new")
+
+
+def test_a_file_is_created_once(tmp_path):
+    path = tmp_path / "record.json"
+    assert files.create_text(path, "first\n")
+    assert not files.create_text(path, "second\n")
+    assert path.read_text() == "first\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_created_once_where_there_are_no_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    test_a_file_is_created_once(tmp_path)

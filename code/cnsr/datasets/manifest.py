@@ -11,7 +11,7 @@ from typing import Any
 from cnsr.config import Config
 from cnsr.datasets.exr import Precision
 from cnsr.errors import ConfigError, DatasetError
-from cnsr.files import write_text
+from cnsr.files import create_text, write_text
 from cnsr.rendering import MAX_SAMPLES
 
 FORMAT_VERSION = 1
@@ -100,10 +100,19 @@ class Manifest:
     config: dict[str, Any]
 
     def write(self, folder: Path) -> None:
-        """Write ``dataset.json`` into `folder`. Raises ``StorageError``."""
+        """Write ``dataset.json`` into `folder`; one that says something else of the same settings is replaced.
+
+        Raises:
+            DatasetError: another run has described the folder with other settings.
+            StorageError: it cannot be written.
+        """
         content = {"format": "cnsr-exr", "version": FORMAT_VERSION, "digest": self.render.digest(), **asdict(self)}
         content["render"] = self.render.record()
-        write_text(folder / NAME, json.dumps(content, indent=2) + "\n")
+        path, text = folder / NAME, json.dumps(content, indent=2) + "\n"
+        if not create_text(path, text):
+            check_folder(folder, self.render)
+            if path.read_text(encoding="utf-8") != text:
+                write_text(path, text)
 
 
 def check_folder(folder: Path, render: RenderSettings) -> None:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 
 class ViewProgress:
-    """Shows rendered views, views/s and the remaining time on a terminal; elsewhere only what went wrong."""
+    """Shows rendered views, views/s and the remaining time on a terminal; elsewhere only what is worth a line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -27,6 +27,10 @@ class ViewProgress:
         """A batch is left out, and why: a line for each reason."""
         for line in message.splitlines():
             tqdm.write(f"left out: {line}", file=self._stream)
+
+    def note(self, message: str) -> None:
+        """Something that explains why nothing seems to happen."""
+        tqdm.write(message, file=self._stream)
 
     def __enter__(self) -> ViewProgress:
         return self

@@ -24,21 +24,10 @@ from cnsr.files import make_folder, storage_error
 from cnsr.scenes.datasets import randomizer
 from cnsr.scenes.randomizer import DrawnBatch, Split, draw_batch
 from cnsr.scenes.tree_record import NAME, agreed_seed
+from cnsr.shards import Shard
 
 # A process takes as long to start as one needs for so many views.
 _VIEWS_PER_WORKER = 2000
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of `count` equal shares of the work; `number` counts from 1."""
-
-    number: int = 1
-    count: int = 1
-
-    def share(self, batches: int) -> range:
-        """Return this shard's share of so many batches."""
-        return range((self.number - 1) * batches // self.count, self.number * batches // self.count)
 
 
 @dataclass(frozen=True)

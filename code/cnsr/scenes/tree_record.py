@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cnsr.config import Config
 from cnsr.errors import DatasetError
-from cnsr.files import storage_error
+from cnsr.files import create_text
 
 NAME = "dataset.json"
 FORMAT = "cnsr scene files 1"
@@ -45,7 +43,7 @@ def agreed_seed(out: Path, config: Config, seed: int) -> int:
             "seed": secrets.randbits(31) if seed < 0 else seed,
             "config": config.model_dump(mode="json", exclude={"train_data_dir", "test_data_dir"}),
         }
-        _create(path, json.dumps(record, indent=4) + "\n")
+        create_text(path, json.dumps(record, indent=4) + "\n")
     recorded = _read(path)
     conflicts = [
         f"{key} is {recorded['config'].get(key)!r} there and {getattr(config, key)!r} here"
@@ -57,34 +55,6 @@ def agreed_seed(out: Path, config: Config, seed: int) -> int:
     if conflicts:
         raise DatasetError(f"{path}: was made with another config: {'; '.join(conflicts)}; choose another folder")
     return int(recorded["seed"])
-
-
-def _create(path: Path, text: str) -> None:
-    """Write a file that appears whole, unless one of that name is there already, which stays."""
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            with temporary.open("x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            _link(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(path, error) from error
-
-
-def _link(temporary: Path, path: Path) -> None:
-    """Give a file its name. Unlike a rename, this never replaces what another run put there a moment ago."""
-    with suppress(FileExistsError):
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            raise
-        except OSError:  # file systems of memory cards have no links
-            with path.open("x", encoding="utf-8") as file:
-                file.write(temporary.read_text(encoding="utf-8"))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from cnsr.config import parse_config
 from cnsr.errors import ConfigError, DatasetError, StorageError
 from cnsr.scenes import tree, tree_record
 from cnsr.scenes.description import load_scene
-from cnsr.scenes.tree import Shard, write_tree
+from cnsr.scenes.tree import write_tree
+from cnsr.shards import Shard
 
 SIZES = {"train": 5, "test": 2}
 CODE = Path(__file__).resolve().parents[3] / "code"
