@@ -45,7 +45,7 @@ class Pipeline:
         reading = ThreadPoolExecutor(1, "read scenes")
         queue = _Queue(work, self._tracer)
         writer = _Writer(work)
-        pause = _SHORTEST_PAUSE
+        pause, told = _SHORTEST_PAUSE, False
         try:
             upcoming = reading.submit(queue.next)
             while True:
@@ -54,8 +54,9 @@ class Pipeline:
                     writer.settle()
                     if not queue.left():
                         return
-                    if pause == _SHORTEST_PAUSE:
+                    if not told:
                         work.waits(queue.left())
+                        told = True
                     time.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
                     upcoming = reading.submit(queue.next)
