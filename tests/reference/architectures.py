@@ -44,9 +44,11 @@ ARCHITECTURES: dict[str, tuple[list[dict], list[dict]]] = {
 """Encoders and generators by name."""
 
 
-def narrow_unet(config: UnetConfig, place: Place) -> Unet:
+class NarrowUnet(Unet):
     """A U-Net of few weights, to stand in the registry for the real one, which has 80 million."""
-    return Unet(config, place, channels=(4, 5, 6, 6, 6, 6, 6))
+
+    def __init__(self, config: UnetConfig, place: Place) -> None:
+        super().__init__(config, place, channels=(4, 5, 6, 6, 6, 6, 6))
 
 
 def model_config(folder: Path, encoders: list[dict], generators: list[dict], **keys: object) -> Config:

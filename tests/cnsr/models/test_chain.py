@@ -1,7 +1,5 @@
 """Chains of generators of every kind, and several encoders of different kinds and sizes."""
 
-from functools import partial
-
 import pytest
 import torch
 
@@ -42,10 +40,16 @@ def test_encoders_of_different_kinds_and_sizes_agree_with_the_plain_formulas(
     agrees(config, make_batch(config, size=32))
 
 
+class NarrowUnet(Unet):
+    """A U-Net with few channels: that of the configs has 80 million weights."""
+
+    def __init__(self, config, place):
+        super().__init__(config, place, (6, 5, 4, 4, 4, 4, 4))
+
+
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch):
-    """A U-Net with few channels: that of the configs has 80 million weights."""
-    monkeypatch.setitem(registry.GENERATORS, "Unet", partial(Unet, channels=(6, 5, 4, 4, 4, 4, 4)))
+    monkeypatch.setitem(registry.GENERATORS, "Unet", NarrowUnet)
 
 
 UNET = {"type": "Unet", "settings": {"loss": ["logl1", "ssim"], "end_relu": False}, "render_size": 64}

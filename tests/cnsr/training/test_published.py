@@ -4,7 +4,7 @@ import collections
 
 import pytest
 import torch
-from architectures import ARCHITECTURES, COPY, GQN, PIXEL, POOL, UNET, model_config, narrow_unet
+from architectures import ARCHITECTURES, COPY, GQN, PIXEL, POOL, UNET, NarrowUnet, model_config
 from hypothesis import given
 from hypothesis import strategies as st
 from state_equality import same
@@ -20,7 +20,7 @@ from cnsr.training.published import in_published_order, plain_name, published_co
 
 @pytest.fixture(autouse=True)
 def _narrow_unet(monkeypatch):
-    monkeypatch.setitem(registry.GENERATORS, "Unet", narrow_unet)
+    monkeypatch.setitem(registry.GENERATORS, "Unet", NarrowUnet)
 
 
 FORMS = [(split, wrapped) for split in (False, True) for wrapped in (False, True)]
