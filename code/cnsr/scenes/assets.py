@@ -20,6 +20,8 @@ from cnsr.scenes.obj_statements import MeshError
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 """The project's own meshes and textures; scene files name them relative to this folder."""
 
+# Paths of the system are no longer.
+_LONGEST_NAME = 4096
 _PHOTOS = (".png", ".jpg", ".jpeg")
 
 
@@ -60,7 +62,14 @@ def resolve_asset(name: str, folder: Path | None) -> Path:
                 return place
         except (OSError, ValueError):  # a name that no file can have
             continue
-    raise SceneError(f"there is no file {name!r}; looked for {' and '.join(str(place) for place in places)}")
+    looked_for = " and ".join(_shown(str(place)) for place in places)
+    raise SceneError(f"there is no file '{_shown(name)}'; looked for {looked_for}")
+
+
+def _shown(name: str) -> str:
+    """Return a name as it fits into a line for people: files may be called anything, scenes may ask for more."""
+    text = name if name.isprintable() else repr(name)[1:-1]
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
 
 
 def load_mesh(path: Path) -> MeshData:

@@ -34,7 +34,8 @@ def test_files_beside_the_scene_come_before_the_projects_own(tmp_path):
 def test_a_name_that_is_nowhere_is_refused_with_the_places(tmp_path, name):
     with pytest.raises(SceneError) as caught:
         resolve_asset(name, tmp_path)
-    assert str(caught.value).startswith(f"there is no file {name!r}; looked for {tmp_path}")
+    assert str(caught.value).startswith(f"there is no file {name!r}"[:4000])
+    assert f"; looked for {tmp_path}" in str(caught.value)
     assert str(ASSETS) in str(caught.value)
     with pytest.raises(SceneError, match=r"looked for /nowhere/x\.obj$"):
         resolve_asset("/nowhere/x.obj", tmp_path)
@@ -184,3 +185,12 @@ def test_threads_share_one_copy():
     with ThreadPoolExecutor(4) as pool:
         meshes = list(pool.map(lambda _: cache.mesh(ASSETS / "meshes" / "cylinder.obj"), range(16)))
     assert all(mesh is meshes[0] for mesh in meshes)
+
+
+@pytest.mark.parametrize("name", ["a\nb.obj", "\u2028.obj", "\ud800.obj", "9" * 10**6, "\0"])
+def test_names_that_no_file_has_are_told_in_one_line_of_some_length(tmp_path, name):
+    with pytest.raises(SceneError, match="there is no file") as caught:
+        resolve_asset(name, tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 15_000
+    assert str(caught.value).isprintable()
