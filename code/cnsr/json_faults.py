@@ -92,6 +92,7 @@ def dotted(path: Sequence[str | int]) -> str:
         if isinstance(key, int):
             text += f"[{key}]"
         else:
+            key = key if len(key) <= _LONGEST_NAME else f"{key[:_LONGEST_NAME]}..."
             text += ("." if text else "") + (key if _PLAIN_KEY.fullmatch(key) else json.dumps(key))
     return text
 

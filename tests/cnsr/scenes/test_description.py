@@ -221,6 +221,28 @@ def test_lines_are_told_for_files(tmp_path):
     )
 
 
+def test_endless_and_odd_names_make_no_endless_or_odd_lines():
+    name = "9" * 100_000
+    data = changed(
+        ((name,), name), (("materials", name), {"color": name}), (("geometry", 0, "material"), "\u2028\ud800")
+    )
+    message = message_of(data)
+    assert len(message) < 3000
+    assert len(message.splitlines()) == 1
+    assert 'unknown material "\\u2028\\ud800"' in message
+
+
+def test_values_nested_beyond_all_measure_are_told(tmp_path):
+    path = tmp_path / "deep.json"
+    for depth in (300, 900, 100_000):
+        path.write_text(
+            '{"seed":' + "[" * depth + "]" * depth + ',"cache":' + "[" * depth + "]" * depth + ',"cache":1}'
+        )
+        with pytest.raises(SceneError) as caught:
+            load_scene(path)
+        assert len(str(caught.value)) < 2000
+
+
 def test_a_key_that_stands_twice_is_a_fault_with_its_second_line(tmp_path):
     path = tmp_path / "view.json"
     path.write_text(json.dumps(MINIMAL)[:-1] + ',\n"seed": 3}')
