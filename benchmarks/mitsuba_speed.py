@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "code"), str(ROOT / "tests" / "reference")]
 
 import mitsuba_scene  # noqa: E402 - needs no installation this way
-from timing import Table, Timing, measure_in_turn  # noqa: E402
+from timing import Table, measure_in_turn  # noqa: E402
 
 from cnsr.scenes.description import Scene  # noqa: E402
 
@@ -83,10 +83,9 @@ def sample_figures(
         return lambda: [renderer.render(one, samples) for one in loaded]
 
     functions = {"ours": ours} | {name: all_of(renderer) for name, renderer in theirs.items()}
-    seconds = measure_in_turn(functions, repeats)
-    count = samples * size * size * len(scenes)
+    million = samples * size * size * len(scenes) / 1e6
     title = f"{len(scenes)} rooms, {size}x{size}, {samples} samples, beauty + G-buffers"
-    return _print(title, "million samples/s", dict.fromkeys(functions, count / 1000000.0), seconds)
+    return _figures(title, "million samples/s", functions, dict.fromkeys(functions, million), repeats)
 
 
 def view_figures(
@@ -104,13 +103,16 @@ def view_figures(
         return lambda: [renderer.render(renderer.load(scene, size, samples), samples) for scene in scenes]
 
     functions = {"ours": ours} | {name: all_of(renderer) for name, renderer in theirs.items()}
-    seconds = measure_in_turn(functions, repeats)
     counts = {name: float(our_views if name == "ours" else len(scenes)) for name in functions}
     title = f"views of {size}x{size}, {samples} samples: load + render (ours: + EXR)"
-    return _print(title, "views/s", counts, seconds)
+    return _figures(title, "views/s", functions, counts, repeats)
 
 
-def _print(title: str, unit: str, counts: dict[str, float], seconds: dict[str, Timing]) -> dict[str, Any]:
+def _figures(
+    title: str, unit: str, functions: dict[str, Callable[[], object]], counts: dict[str, float], repeats: int
+) -> dict[str, Any]:
+    """Time the functions in turn, which do so many things each, and print and return their rates."""
+    seconds = measure_in_turn(functions, repeats)
     table = Table(title, unit, "ours / this")
     rates = {name: seconds[name].rate(count) for name, count in counts.items()}
     figures = {}

@@ -34,6 +34,7 @@ from cnsr.buffers import BUFFERS  # noqa: E402
 from cnsr.config import Config, load_config  # noqa: E402
 from cnsr.datasets.generation import generate  # noqa: E402
 from cnsr.datasets.manifest import RenderSettings  # noqa: E402
+from cnsr.datasets.pipeline import Pipeline  # noqa: E402
 from cnsr.scenes.camera import view_matrix  # noqa: E402
 from cnsr.scenes.tree import write_tree  # noqa: E402
 
@@ -186,6 +187,13 @@ class Silence:
         raise RuntimeError(message)
 
 
+def files_to_files(tracer: rendering.PathTracer, config: Config, folder: Path) -> Callable[[], object]:
+    """Return what renders the scene files in ``folder/json/train`` to EXR files, all of them anew."""
+    engine, settings = Pipeline(tracer), RenderSettings.of(config)
+    source, target = folder / "json" / "train", folder / "exr"
+    return lambda: generate(engine, config, source, target, settings, Silence(), overwrite=True)
+
+
 def small_scene_figures(
     tracer: rendering.PathTracer, config: Config, folder: Path, files: Sequence[Path], repeats: int
 ) -> dict[str, Any]:
@@ -194,8 +202,7 @@ def small_scene_figures(
     scenes = [tracer.load_scene(file) for file in files]
     group = config.batch_size * config.views_per_scene
 
-    def whole() -> None:
-        generate(config, folder / "json" / "train", folder / "exr", settings, tracer, Silence(), overwrite=True)
+    whole = files_to_files(tracer, config, folder)
 
     def rendering_alone() -> None:
         for first in range(0, len(scenes), group):
@@ -234,8 +241,7 @@ def mitsuba_figures(
     scenes = [tracer.load_scene(file) for file in files[::step][: arguments.rooms]]
     views = [tracer.load_scene(file).description for file in files[:: max(1, len(files) // arguments.mitsuba_views)]]
 
-    def whole() -> None:
-        generate(config, folder / "json" / "train", folder / "exr", settings, tracer, Silence(), overwrite=True)
+    whole = files_to_files(tracer, config, folder)
 
     return {
         "samples": mitsuba_speed.sample_figures(

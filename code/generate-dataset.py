@@ -71,7 +71,7 @@ def main() -> int:
     cli.leave_on_termination()
     from cnsr.config import load_config
     from cnsr.datasets.cluster import Cluster
-    from cnsr.datasets.generation import generate_by
+    from cnsr.datasets.generation import generate
     from cnsr.datasets.manifest import RenderSettings
     from cnsr.datasets.pipeline import Pipeline
     from cnsr.datasets.progress import ViewProgress
@@ -87,7 +87,7 @@ def main() -> int:
             engine = Pipeline(PathTracer(device=arguments.device, threads=arguments.threads))
         else:
             engine = stack.enter_context(Cluster(arguments.scheduler, arguments.device, arguments.threads))
-        summary = generate_by(
+        summary = generate(
             engine,
             config,
             arguments.in_folder,

@@ -13,27 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnsr.config import load_config
 from cnsr.datasets import exr
 from cnsr.rendering import PathTracer
-from cnsr.scenes.tree import write_tree
 
 CODE = Path(__file__).parents[2] / "code"
 SCRIPT = CODE / "generate-dataset.py"
-
-CONFIG: dict[str, Any] = {
-    "seed": 5,
-    "dataset": "room",
-    "batch_size": 2,
-    "test_batch_size": 2,
-    "views_per_scene": 2,
-    "samples_per_pixel": 2,
-    "latent_separation": True,
-    "model": {
-        "representations": [{"type": "Pool", "observation_passes": ["beauty", "normal"], "render_size": 8}],
-        "generators": [{"type": "PixelCNN", "query_passes": ["position", "indirect"], "render_size": 8}],
-    },
-}
 
 # Kills itself, as kill -9 would, when the second batch lies in its temporary file but not yet under its name.
 KILLED = """
@@ -52,10 +36,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture
-def arguments(tmp_path: Path) -> list[str]:
+def arguments(tmp_path: Path, rendering: Any) -> list[str]:
     """Four batches of scene files, and the script's arguments to render them."""
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    write_tree(load_config(tmp_path / "config.json"), tmp_path / "json", {"train": 4})
+    rendering(batches=4)
     options = {"config": "config.json", "in_folder": "json/train", "out_folder": "out"}
     return [text for name, value in options.items() for text in (f"--{name}", str(tmp_path / value))]
 
@@ -216,7 +199,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_files(tmp_path: Path, argume
 
 
 def test_an_interrupt_ends_cleanly(tmp_path: Path, arguments: list[str]) -> None:
-    config = {**CONFIG, "samples_per_pixel": 2**28}  # without the interrupt it would take days
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["samples_per_pixel"] = 2**28  # without the interrupt it would take days
     (tmp_path / "config.json").write_text(json.dumps(config))
     command = [sys.executable, str(SCRIPT), *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": str(CODE)}) as process:

@@ -11,10 +11,9 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from cnsr.config import Config
-from cnsr.datasets.batch_jobs import OtherOriginError, Tracer, is_finished
+from cnsr.datasets.batch_jobs import OtherOriginError, is_finished
 from cnsr.datasets.claims import Claims
 from cnsr.datasets.manifest import NAME, Manifest, RenderSettings, check_folder, scene_seed
-from cnsr.datasets.pipeline import Pipeline
 from cnsr.datasets.scene_files import BatchFiles, batch_files, batch_folders
 from cnsr.datasets.work import Engine, Reporter, Summary, Work
 from cnsr.errors import DatasetError
@@ -23,20 +22,6 @@ from cnsr.shards import Shard
 
 
 def generate(
-    config: Config,
-    in_folder: Path,
-    out_folder: Path,
-    settings: RenderSettings,
-    tracer: Tracer,
-    reporter: Reporter,
-    overwrite: bool = False,
-    shard: Shard | None = None,
-) -> Summary:
-    """Render every batch of `in_folder` that `out_folder` does not hold yet, in this process; see `generate_by`."""
-    return generate_by(Pipeline(tracer), config, in_folder, out_folder, settings, reporter, overwrite, shard)
-
-
-def generate_by(
     engine: Engine,
     config: Config,
     in_folder: Path,
@@ -52,7 +37,7 @@ def generate_by(
     have the same `out_folder` at once: each batch is rendered by one of them, and all return when all is done.
 
     Args:
-        engine: what renders.
+        engine: what renders: ``Pipeline`` in this process, ``Cluster`` on others.
         config: described in ``dataset.json``.
         in_folder: holds batch000000000/scene0000/view000.json and so on.
         out_folder: where batch000000000.exr and so on are written; it is made if need be.

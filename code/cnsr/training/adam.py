@@ -46,12 +46,8 @@ class Adam:
     def state_dict(self) -> dict[str, Any]:
         """Return options and moments in the form of ``torch.optim.Adam``, for weights in the order of the model."""
         (options,) = self._optimizers[0].state_dict()["param_groups"]
-        held = [optimizer.state for optimizer in self._optimizers]
-        moments = {
-            index: held[0 if self._at_once else index][weight]
-            for index, weight in enumerate(self._weights)
-            if weight in held[0 if self._at_once else index]
-        }
+        held = {weight: moments for optimizer in self._optimizers for weight, moments in optimizer.state.items()}
+        moments = {index: held[weight] for index, weight in enumerate(self._weights) if weight in held}
         return {"state": moments, "param_groups": [{**options, "params": list(range(len(self._weights)))}]}
 
     def load_moments(self, state: Mapping[int, Mapping[str, Tensor]]) -> None:

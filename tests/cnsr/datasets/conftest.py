@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+sys.path.append(str(Path(__file__).parent))
+from stand_ins import SETTINGS, FakeTracer, Report, Run
+
 from cnsr.buffers import BUFFERS
 from cnsr.config import Config, parse_config
 from cnsr.datasets import exr
+from cnsr.datasets.generation import generate
+from cnsr.datasets.manifest import RenderSettings
+from cnsr.datasets.pipeline import Pipeline
 from cnsr.datasets.stored import StoredBatch
+from cnsr.datasets.work import Summary
 
 
 def _build_batch(
@@ -101,3 +109,31 @@ def write_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Three batches of two scenes with three views; the second one says its factor."""
+    for batch in range(3):
+        for scene in range(2):
+            folder = tmp_path / "in" / f"batch{batch:09d}" / f"scene{scene:04d}"
+            folder.mkdir(parents=True)
+            for view in range(3):
+                (folder / f"view{view:03d}.json").write_text(str(100 * batch + 10 * scene + view))
+    (tmp_path / "in" / "batch000000001" / "factor.txt").write_text("2\n")
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def run(tmp_path: Path, tree: Path, build_config: Callable[..., Config]) -> Run:
+    """Return a function that generates ``tmp_path/out`` from the tree."""
+
+    def generate_once(
+        settings: RenderSettings = SETTINGS, tracer: FakeTracer | None = None, **options: Any
+    ) -> tuple[Summary, Report, FakeTracer]:
+        report, tracer = options.pop("report", None) or Report(), tracer or FakeTracer()
+        out = options.pop("out", tmp_path / "out")
+        summary = generate(Pipeline(tracer), build_config(tmp_path), tree, out, settings, report, **options)
+        return summary, report, tracer
+
+    return generate_once

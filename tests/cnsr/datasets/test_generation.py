@@ -3,139 +3,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from stand_ins import SETTINGS, FakeTracer, Report, Run, hashes
 
-from cnsr.buffers import BUFFERS
 from cnsr.config import Config
-from cnsr.datasets import exr, generation, pipeline
+from cnsr.datasets import exr, pipeline
 from cnsr.datasets.generation import generate
 from cnsr.datasets.manifest import RenderSettings
+from cnsr.datasets.pipeline import Pipeline
 from cnsr.datasets.rendered import view_seed
 from cnsr.datasets.work import Summary
-from cnsr.errors import ConfigError, DatasetError, SceneError, StorageError
+from cnsr.errors import ConfigError, DatasetError, StorageError
 from cnsr.rendering import MAX_SAMPLES
-from cnsr.shards import Shard
 
 BuildConfig = Callable[..., Config]
-SETTINGS = RenderSettings(("beauty", "depth"), 8, 2, "half")
-
-
-@dataclass(frozen=True)
-class _Description:
-    seed: int
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    description: _Description
-    path: Path
-
-
-@dataclass(frozen=True)
-class _View:
-    buffers: dict[str, np.ndarray]
-    pose: np.ndarray
-    dropped: int
-    samples: int
-
-
-class FakeTracer:
-    """Paints noise that follows from the scene file and the seed; knows two kinds of broken scene files."""
-
-    def __init__(self) -> None:
-        self.rendered: list[str] = []
-
-    def load_scene(self, scene: Path) -> _Loaded:
-        if scene.read_text() == "broken":
-            raise SceneError(f"{scene}:1:1: expected a JSON value")
-        return _Loaded(_Description(int(scene.read_text())), scene)
-
-    def render_views(
-        self,
-        scenes: Sequence[_Loaded],
-        *,
-        size: int,
-        samples: int,
-        seeds: Sequence[int],
-        buffers: Sequence[str],
-        target_error: float | None = None,
-        max_samples: int | None = None,
-    ) -> list[_View]:
-        self.rendered.append(scenes[0].path.parent.parent.name)
-        views = []
-        for scene, seed in zip(scenes, seeds, strict=True):
-            if scene.description.seed == 666:
-                raise SceneError(f"{scene.path}: geometry[0].filename: no such mesh")
-            noise = np.random.default_rng([seed, samples])
-            taken = samples if max_samples is None else min(max_samples, samples * (1 + seed % 3))
-            images = {name: noise.random((size, size, BUFFERS[name].channels)).astype(np.float32) for name in buffers}
-            views.append(_View(images, noise.normal(size=16), 1, taken))
-        return views
-
-
-@dataclass
-class Report:
-    total: int = 0
-    done: int = 0
-    faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def begin(self, views: int) -> None:
-        self.total = views
-
-    def finished(self, views: int) -> None:
-        self.done += views
-
-    def fault(self, message: str) -> None:
-        self.faults.append(message)
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Three batches of two scenes with three views; the second one says its factor."""
-    for batch in range(3):
-        for scene in range(2):
-            folder = tmp_path / "in" / f"batch{batch:09d}" / f"scene{scene:04d}"
-            folder.mkdir(parents=True)
-            for view in range(3):
-                (folder / f"view{view:03d}.json").write_text(str(100 * batch + 10 * scene + view))
-    (tmp_path / "in" / "batch000000001" / "factor.txt").write_text("2\n")
-    return tmp_path / "in"
-
-
-@pytest.fixture
-def run(tmp_path: Path, tree: Path, build_config: BuildConfig) -> Callable[..., tuple[Summary, Report, FakeTracer]]:
-    """Return a function that generates ``tmp_path/out`` from the tree."""
-
-    def generate_once(
-        settings: RenderSettings = SETTINGS, tracer: FakeTracer | None = None, **options: Any
-    ) -> tuple[Summary, Report, FakeTracer]:
-        report, tracer = options.pop("report", None) or Report(), tracer or FakeTracer()
-        out = options.pop("out", tmp_path / "out")
-        summary = generate(build_config(tmp_path), tree, out, settings, tracer, report, **options)
-        return summary, report, tracer
-
-    return generate_once
-
-
-Run = Callable[..., tuple[Summary, Report, FakeTracer]]
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 def test_every_view_is_rendered_with_a_seed_of_its_own(tmp_path: Path, run: Run) -> None:
@@ -143,7 +30,7 @@ def test_every_view_is_rendered_with_a_seed_of_its_own(tmp_path: Path, run: Run)
     assert summary == Summary(written=3, views=18, dropped=18)
     assert (report.total, report.done, report.faults) == (18, 18, [])
     names = ["batch000000000.exr", "batch000000001.exr", "batch000000002.exr", "dataset.json"]
-    assert sorted(_hashes(tmp_path / "out")) == names
+    assert sorted(hashes(tmp_path / "out")) == names
     for batch in range(3):
         path = tmp_path / "out" / names[batch]
         stored, (contents, origin) = exr.read_batch(path), exr.read_header(path)
@@ -197,17 +84,17 @@ def test_the_folder_is_described(tmp_path: Path, tree: Path, run: Run, build_con
 
 def test_finished_batches_are_not_rendered_again(tmp_path: Path, run: Run) -> None:
     run()
-    before = _hashes(tmp_path / "out")
+    before = hashes(tmp_path / "out")
     times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.exr")}
     summary, report, tracer = run()
     assert (summary, tracer.rendered, report.total) == (Summary(present=3), [], 0)
-    assert _hashes(tmp_path / "out") == before
+    assert hashes(tmp_path / "out") == before
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.exr")} == times
 
 
 def test_an_interrupted_run_goes_on_and_cleans_up(tmp_path: Path, run: Run) -> None:
     run()
-    before = _hashes(tmp_path / "out")
+    before = hashes(tmp_path / "out")
     out = tmp_path / "out"
     (out / "batch000000002.exr").unlink()
     damaged = out / "batch000000001.exr"
@@ -217,17 +104,17 @@ def test_an_interrupted_run_goes_on_and_cleans_up(tmp_path: Path, run: Run) -> N
     assert summary == Summary(written=2, present=1, views=12, dropped=12)
     assert tracer.rendered == ["batch000000001", "batch000000002"]
     assert (report.total, report.done) == (12, 12)
-    assert _hashes(out) == before
+    assert hashes(out) == before
 
 
 def test_overwriting_renders_everything_anew(tmp_path: Path, run: Run) -> None:
     run()
-    before = _hashes(tmp_path / "out")
+    before = hashes(tmp_path / "out")
     other = replace(SETTINGS, samples=3)
     summary, _, tracer = run(other, overwrite=True)
     assert summary.written == 3
     assert len(tracer.rendered) == 3
-    assert all(before[name] != digest for name, digest in _hashes(tmp_path / "out").items())
+    assert all(before[name] != digest for name, digest in hashes(tmp_path / "out").items())
     assert run(other)[0].present == 3
 
 
@@ -243,7 +130,7 @@ def test_other_settings_in_the_same_folder_are_an_error(
     tmp_path: Path, run: Run, change: dict[str, Any], message: str
 ) -> None:
     run()
-    before = _hashes(tmp_path / "out")
+    before = hashes(tmp_path / "out")
     with pytest.raises(DatasetError) as caught:
         run(replace(SETTINGS, **change))
     assert str(caught.value) == (
@@ -258,7 +145,7 @@ def test_other_settings_in_the_same_folder_are_an_error(
         run(replace(SETTINGS, **change))
     del before["dataset.json"]
     (tmp_path / "out" / "dataset.json").unlink()
-    assert _hashes(tmp_path / "out") == before
+    assert hashes(tmp_path / "out") == before
 
 
 ADAPTIVE = replace(SETTINGS, target_error=0.1, max_samples=5)
@@ -365,7 +252,7 @@ def test_broken_scenes_are_reported_and_the_others_rendered(tmp_path: Path, tree
         f"{tree}/batch000000001/scene0001/view000.json: geometry[0].filename: no such mesh",
     ]
     assert (report.total, report.done) == (18, 18)
-    assert sorted(_hashes(tmp_path / "out")) == ["batch000000002.exr", "dataset.json"]
+    assert sorted(hashes(tmp_path / "out")) == ["batch000000002.exr", "dataset.json"]
     assert summary.line(2.0) == (
         "6 views rendered in 2.0 s (3.0 views/s): 1 batches written, 0 already there; "
         "6 samples were not finite and dropped; 2 left out, since their scene files are broken"
@@ -402,7 +289,7 @@ def test_broken_batch_folders_are_reported(
 def test_wrong_input_folders_are_errors(tmp_path: Path, tree: Path, build_config: BuildConfig) -> None:
     def message(folder: Path) -> str:
         with pytest.raises(DatasetError) as caught:
-            generate(build_config(tmp_path), folder, tmp_path / "out", SETTINGS, FakeTracer(), Report())
+            generate(Pipeline(FakeTracer()), build_config(tmp_path), folder, tmp_path / "out", SETTINGS, Report())
         return str(caught.value)
 
     missing = tmp_path / "missing"
@@ -425,7 +312,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_is_done(
     with monkeypatch.context() as patch, pytest.raises(StorageError, match="the disk is full"):
         patch.setattr(pipeline, "write_batch", full)
         run()
-    assert sorted(_hashes(tmp_path / "out")) == ["batch000000000.exr", "dataset.json"]
+    assert sorted(hashes(tmp_path / "out")) == ["batch000000000.exr", "dataset.json"]
     assert run()[0].present == 1
 
 
@@ -440,124 +327,3 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path, run: Run)
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="a file of that name is in the way"):
         run(out=tmp_path / "file")
-
-
-class Waiting(FakeTracer):
-    """Says when it has begun its first batch, and waits then until it may go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inside, self.leave = threading.Event(), threading.Event()
-
-    def render_views(self, *arguments: Any, **options: Any) -> list[_View]:
-        self.inside.set()
-        assert self.leave.wait(30)
-        return super().render_views(*arguments, **options)
-
-
-@pytest.fixture
-def beside(run: Run) -> Iterator[Callable[[], tuple[Waiting, Future[tuple[Summary, Report, FakeTracer]]]]]:
-    """Return a function that starts a run of its own, which stops in the middle of its first batch."""
-    tracer = Waiting()
-    with ThreadPoolExecutor(1) as thread:
-
-        def start() -> tuple[Waiting, Future[tuple[Summary, Report, FakeTracer]]]:
-            running = thread.submit(run, tracer=tracer)
-            assert tracer.inside.wait(30)
-            return tracer, running
-
-        yield start
-        tracer.leave.set()
-
-
-def test_a_second_run_renders_the_rest_and_waits_for_the_first(tmp_path: Path, run: Run, beside: Any) -> None:
-    first, running = beside()
-
-    class Releasing(Report):
-        def note(self, message: str) -> None:
-            super().note(message)
-            first.leave.set()
-
-    report = Releasing()
-    summary, _, tracer = run(report=report)
-    assert (report.total, report.done) == (18, 18)
-    (note,) = report.notes  # the first one reads its next batch while it renders
-    assert re.fullmatch("waiting for (a batch|2 batches) that other runs are rendering", note)
-    assert summary.written + summary.elsewhere == 3
-    assert summary.elsewhere >= 1
-    others, _, _ = running.result(30)
-    assert others.written + others.elsewhere == 3
-    assert others.written + summary.written == 3
-    assert sorted(first.rendered + tracer.rendered) == [f"batch{batch:09d}" for batch in range(3)]
-    assert sorted(_hashes(tmp_path / "out")) == [*(f"batch{batch:09d}.exr" for batch in range(3)), "dataset.json"]
-    assert f", {summary.elsewhere} by other runs" in summary.line(1.0)
-
-
-def test_nothing_is_deleted_under_another_run(tmp_path: Path, run: Run, beside: Any) -> None:
-    run()
-    (tmp_path / "out" / "batch000000001.exr").unlink()
-    first, running = beside()
-    with pytest.raises(DatasetError) as caught:
-        run(overwrite=True)
-    assert str(caught.value) == (
-        f"{tmp_path / 'out'}: another run is writing there (process {os.getpid()} on {platform.node()}); "
-        "wait for it, or choose another folder: --overwrite needs one for itself"
-    )
-    first.leave.set()
-    assert running.result(30)[0] == Summary(written=1, present=2, views=6, dropped=6)
-
-
-def test_runs_with_other_settings_that_start_at_once_do_not_mix(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other one comes and goes after this one has looked at what is there."""
-    look = generation._pending
-
-    def late(*arguments: Any) -> Any:
-        monkeypatch.undo()
-        pending = look(*arguments)
-        run(replace(SETTINGS, samples=3))
-        return pending
-
-    monkeypatch.setattr(generation, "_pending", late)
-    tracer = FakeTracer()
-    with pytest.raises(DatasetError, match=r"was rendered with other settings \(samples is 3 there, now 2\)"):
-        run(tracer=tracer)
-    assert tracer.rendered == []
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_shards_make_the_bytes_of_one_run(tmp_path: Path, tree: Path, run: Run, count: int) -> None:
-    run()
-    (tree / "batch000000002").rename(tree / "batch000000007")  # numbers may have gaps
-    run(out=tmp_path / "whole")
-    rendered = []
-    for number in range(count, 0, -1):
-        _, report, tracer = run(out=tmp_path / "shards", shard=Shard(number, count))
-        rendered += tracer.rendered
-        assert report.total == 6 * len(tracer.rendered)
-        # Whoever comes first describes the whole.
-        assert json.loads((tmp_path / "shards" / "dataset.json").read_text())["batches"] == 3
-    assert sorted(rendered) == ["batch000000000", "batch000000001", "batch000000007"]
-    assert _hashes(tmp_path / "shards") == _hashes(tmp_path / "whole")
-
-
-def test_the_description_follows_a_folder_that_has_grown(tmp_path: Path, tree: Path, run: Run) -> None:
-    (tree / "batch000000002").rename(tmp_path / "later")
-    run()
-    (tmp_path / "later").rename(tree / "batch000000002")
-    assert json.loads((tmp_path / "out" / "dataset.json").read_text())["batches"] == 2
-    assert run()[0] == Summary(written=1, present=2, views=6, dropped=6)
-    assert json.loads((tmp_path / "out" / "dataset.json").read_text())["batches"] == 3
-
-
-def test_an_interrupt_keeps_the_batch_that_is_being_written(tmp_path: Path, run: Run) -> None:
-    class Interrupted(FakeTracer):
-        def render_views(self, scenes: Sequence[_Loaded], **options: Any) -> list[_View]:
-            if scenes[0].path.parent.parent.name == "batch000000002":
-                raise KeyboardInterrupt
-            return super().render_views(scenes, **options)
-
-    with pytest.raises(KeyboardInterrupt):
-        run(tracer=Interrupted())
-    assert sorted(_hashes(tmp_path / "out")) == ["batch000000000.exr", "batch000000001.exr", "dataset.json"]

@@ -14,6 +14,7 @@ from cnsr.datasets import live, loader
 from cnsr.datasets.generation import generate
 from cnsr.datasets.live import LiveSource
 from cnsr.datasets.manifest import RenderSettings
+from cnsr.datasets.pipeline import Pipeline
 from cnsr.datasets.progress import ViewProgress
 from cnsr.datasets.source import Share, Split, open_source
 from cnsr.errors import ConfigError
@@ -33,7 +34,9 @@ def test_pixels_are_those_that_files_would_hold(
     config = build_config(tmp_path, cached_dataset=False, **changes)
     write_tree(config, tmp_path / "json", {split: 2}, seed=11)
     report = ViewProgress(io.StringIO())
-    generate(config, tmp_path / "json" / split, tmp_path / split, RenderSettings.of(config), PathTracer(), report)
+    generate(
+        Pipeline(PathTracer()), config, tmp_path / "json" / split, tmp_path / split, RenderSettings.of(config), report
+    )
     files = open_source(build_config(tmp_path, **changes), split)
     rendered = open_source(config, split, seed=11)
     assert isinstance(rendered, LiveSource)
