@@ -35,6 +35,7 @@ MATERIALS = {
     "frame": ((0.7, 0.5, 0.16), 0.4),
     "glass": ((0.9, 0.9, 0.9), 0.05),
 }
+METALS = ("metal", "frame", "glass")
 RUSH = ((0.5, 0.37, 0.17), 1.0)  # the woven seat
 _IDENTITY = np.eye(4).tolist()
 
@@ -86,11 +87,11 @@ def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:
     area = lights[0]["size"][0] ** 2
     fill = center + unit * np.array((6.0, 3.0, 6.0))
     lights.append(_grid("fill", fill, center - fill, (0, 6 * unit, 6 * unit)))
-    materials = {"floor": _material((0.78, 0.77, 0.75), 1.0)}
+    materials = {"floor": _material((0.78, 0.77, 0.75), 1.0, 1.5)}
     materials |= {"key": _light(4.6 * area), "fill": _light(0.55 * 36 * unit**2)}
     for part in piece.parts:
         color, roughness = MATERIALS[part] if (piece.name, part) != ("chair_ladder_back", "fabric") else RUSH
-        materials[part] = _material(color, roughness)
+        materials[part] = _material(color, roughness, 15.0 if part in METALS else 1.5)
     geometry = [
         {"type": "file", "transform": _IDENTITY, "material": part, "filename": piece.filename(part, parameters)}
         for part in piece.parts
@@ -145,8 +146,8 @@ def sheet(pictures: list[tuple[str, NDArray[np.uint8]]], columns: int) -> Image.
     return image
 
 
-def _material(color: tuple[float, float, float], roughness: float) -> dict[str, Any]:
-    return {"color": list(color), "emission": [0.0, 0.0, 0.0], "roughness": roughness, "ior": 1.5, "id": 0}
+def _material(color: tuple[float, float, float], roughness: float, ior: float) -> dict[str, Any]:
+    return {"color": list(color), "emission": [0.0, 0.0, 0.0], "roughness": roughness, "ior": ior, "id": 0}
 
 
 def _light(emission: float) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class SlatBackChair(Chair):
             hollow = 0.012 * hollow * (1.0 + 0.3 * np.cos(2.2 * np.pi * a)) * (points[:, 1] > 0.0)
             return np.stack([points[:, 0] * (0.96 + 0.04 * b), points[:, 1] - hollow, points[:, 2]], axis=-1)
 
-        return board.warped(saddle).box_mapped().moved(0.0, self.seat_height - _THICKNESS / 2, (front + back) / 2)
+        return board.warped(saddle).box_mapped("z").moved(0.0, self.seat_height - _THICKNESS / 2, (front + back) / 2)
 
     def _front_legs(self) -> list[Surface]:
         height = self.seat_height - 0.5 * _THICKNESS

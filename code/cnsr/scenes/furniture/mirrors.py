@@ -67,7 +67,7 @@ class MirrorFrame(Furniture):
     def _molding(self) -> Surface:
         """Return the four rails, mitered: one section that is carried around the corners."""
         w, d = self.rail, self.depth
-        corners = [(0.0, 0.0), (w, 0.0), (w, 0.45 * d), (0.93 * w, 0.62 * d), (0.9 * w, 0.86 * d), (0.8 * w, d)]
+        corners = [(0.0, 0.0), (w, 0.0), (w, 0.45 * d), (0.93 * w, 0.62 * d), (0.9 * w, 0.86 * d), (0.8 * w, 1.03 * d)]
         corners += [(0.68 * w, 0.86 * d), (0.62 * w, 0.62 * d), (0.42 * w, 0.5 * d), (0.3 * w, 0.52 * d)]
         corners += [(0.26 * w, 0.66 * d), (0.0, 0.6 * d)]
         section = fillet(corners, 0.007, 5, closed=True)  # (outward, z)

@@ -176,13 +176,13 @@ class TrackArmSofa(Sofa):
             x, y, z = points.T
             return np.stack([x + np.sign(a) * filled, y, z], axis=-1)
 
-        arm = rounded_box(pad.size, pad.radius, 3, (2, 6, 7)).warped(softened)
+        arm = rounded_box(pad.size, pad.radius, 3, (1, 3, 4)).warped(softened)
         place = ((self.width - self.arm) / 2, self.leg + tall / 2, 0.0)
         cords = []
         for side in (-1.0, 1.0):
-            outline = superellipse(56, 12.0, tall / 2 - 0.004, depth / 2 - 0.004)
-            x = np.full(56, side * (self.arm / 2 - 0.009))
+            outline = superellipse(44, 12.0, tall / 2 - 0.004, depth / 2 - 0.004)
+            x = np.full(44, side * (self.arm / 2 - 0.009))
             path = np.stack([x, outline[:, 0], outline[:, 1]], axis=-1)
-            cords.append(sweep(path, superellipse(6, 2.0, 0.004, 0.004), up=(1.0, 0.0, 0.0), closed=True).moved(*place))
+            cords.append(sweep(path, superellipse(5, 2.0, 0.004, 0.004), up=(1.0, 0.0, 0.0), closed=True).moved(*place))
         right = arm.moved(*place)
         return [right, right.mirrored("x")], [*cords, *(cord.mirrored("x") for cord in cords)]
