@@ -18,7 +18,7 @@ from cnsr.scenes.furniture.catalog import PIECES, Piece
 from cnsr.scenes.furniture.piece import Furniture
 
 COLUMNS = 6
-EXPOSURE = 1.5
+EXPOSURE = 1.6
 FOV = 24.0
 FILLED = 0.9  # share of the image that a piece spans
 LABEL = 18  # pixels
@@ -34,9 +34,12 @@ MATERIALS = {
     "pile": ((0.42, 0.06, 0.05), 1.0),
     "frame": ((0.7, 0.5, 0.16), 0.4),
     "glass": ((0.9, 0.9, 0.9), 0.05),
+    "rush": ((0.5, 0.37, 0.17), 1.0),
 }
 METALS = ("metal", "frame", "glass")
-RUSH = ((0.5, 0.37, 0.17), 1.0)  # the woven seat
+SEEN = PIECES["armchair"]
+"""What stands before the mirror."""
+
 _IDENTITY = np.eye(4).tolist()
 
 
@@ -78,24 +81,23 @@ def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:
     else:
         wall = float(low[2])
     surfaces.append(_grid("floor", (center[0], center[1], wall), (0, 0, 1), (24 * unit, 16 * unit, 0)))
-    # What mirrors see.
-    surfaces.append(
-        _grid("floor", (center[0], center[1], center[2] + 40 * unit), (0, 0, -1), (80 * unit, 80 * unit, 0))
-    )
     key = center + unit * np.array((-2.6, 4.0, 3.4))
-    lights = [_grid("key", key, center - key, (3.4 * unit, 0, 3.4 * unit))]
-    area = lights[0]["size"][0] ** 2
-    fill = center + unit * np.array((6.0, 3.0, 6.0))
-    lights.append(_grid("fill", fill, center - fill, (0, 6 * unit, 6 * unit)))
+    front = center + unit * np.array((0.0, 0.0, 30.0))  # what metal and glass reflect
+    lights = [
+        _grid("key", key, center - key, (3.4 * unit, 0, 3.4 * unit)),
+        _grid("front", front, (0, 0, -1), (60 * unit, 60 * unit, 0)),
+    ]
     materials = {"floor": _material((0.78, 0.77, 0.75), 1.0, 1.5)}
-    materials |= {"key": _light(4.6 * area), "fill": _light(0.55 * 36 * unit**2)}
+    materials |= {"key": _light(6.0 * (3.4 * unit) ** 2), "front": _light(0.5 * (60 * unit) ** 2)}
     for part in piece.parts:
-        color, roughness = MATERIALS[part] if (piece.name, part) != ("chair_ladder_back", "fabric") else RUSH
-        materials[part] = _material(color, roughness, 15.0 if part in METALS else 1.5)
+        materials[part] = _painted("rush" if (piece.name, part) == ("chair_ladder_back", "fabric") else part)
     geometry = [
         {"type": "file", "transform": _IDENTITY, "material": part, "filename": piece.filename(part, parameters)}
         for part in piece.parts
     ]
+    if piece.kind == "mirror":
+        materials |= {part: _painted(part) for part in SEEN.parts}
+        geometry += seen_in_mirror()
     return {
         "seed": 0,
         "bounces": 6,
@@ -144,6 +146,20 @@ def sheet(pictures: list[tuple[str, NDArray[np.uint8]]], columns: int) -> Image.
         image.paste(Image.fromarray(picture), (x, y))
         draw.text((x + size // 2, y + size + LABEL // 2), name, fill="black", font=font, anchor="mm")
     return image
+
+
+def seen_in_mirror() -> list[dict[str, Any]]:
+    """Return an armchair beside the camera, turned towards the mirror."""
+    turned = [[-1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [-0.75, -0.5, 1.7, 1.0]]
+    return [
+        {"type": "file", "transform": turned, "material": part, "filename": SEEN.filename(part, SEEN.defaults)}
+        for part in SEEN.parts
+    ]
+
+
+def _painted(part: str) -> dict[str, Any]:
+    color, roughness = MATERIALS[part]
+    return _material(color, roughness, 15.0 if part in METALS else 1.5)
 
 
 def _material(color: tuple[float, float, float], roughness: float, ior: float) -> dict[str, Any]:
