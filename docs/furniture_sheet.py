@@ -32,7 +32,7 @@ MATERIALS = {
     "shade": ((0.05, 0.14, 0.11), 0.6),
     "china": ((0.85, 0.85, 0.82), 0.7),
     "pile": ((0.42, 0.06, 0.05), 1.0),
-    "frame": ((0.7, 0.5, 0.16), 0.4),
+    "frame": ((0.6, 0.4, 0.13), 0.4),
     "glass": ((0.9, 0.9, 0.9), 0.05),
     "rush": ((0.5, 0.37, 0.17), 1.0),
 }
@@ -88,7 +88,7 @@ def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:
         _grid("front", front, (0, 0, -1), (60 * unit, 60 * unit, 0)),
     ]
     materials = {"floor": _material((0.78, 0.77, 0.75), 1.0, 1.5)}
-    materials |= {"key": _light(6.0 * (3.4 * unit) ** 2), "front": _light(0.5 * (60 * unit) ** 2)}
+    materials |= {"key": _light(6.0 * (3.4 * unit) ** 2), "front": _light(0.3 * (60 * unit) ** 2)}
     for part in piece.parts:
         materials[part] = _painted("rush" if (piece.name, part) == ("chair_ladder_back", "fabric") else part)
     geometry = [
