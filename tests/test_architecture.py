@@ -11,7 +11,7 @@ PACKAGE = ROOT / "code" / "cnsr"
 # From the ground up: a part may import from its own row only within itself, and from every row below.
 LAYERS = (
     {"errors", "files", "cli", "memory", "child_processes", "json_text", "json_line_numbers", "json_faults", "shards"},
-    {"config", "config_checks", "buffers"},
+    {"config", "config_checks", "buffers", "display"},
     {"scenes"},
     {"rendering"},
     {"datasets"},
@@ -33,6 +33,7 @@ FORBIDDEN = {
         "json_line_numbers",
         "json_faults",
         "cli",
+        "display",
     }
 }
 # The batch is the one type that readers and networks share.
