@@ -17,6 +17,7 @@ LAYERS = (
     {"datasets"},
     {"models"},
     {"training"},
+    {"pictures"},
     {"quickstart"},
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
