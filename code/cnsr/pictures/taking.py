@@ -41,7 +41,8 @@ class Taken:
             names = ", ".join(map(str, self.files))
         if not self.rendered:
             return f"{names}: there already"
-        text = f"{names}: {self.samples / self.rendered:.0f} samples a pixel in {seconds:.1f} s"
+        samples = f"{self.samples / self.rendered:.0f} samples" if self.samples > self.rendered else "1 sample"
+        text = f"{names}: {samples} a pixel in {seconds:.1f} s"
         if self.dropped:
             text += f"; {self.dropped} samples were not finite and dropped"
         return text
