@@ -46,7 +46,20 @@ def decoded(path):
             return np.stack(frames), 1000 / image.info["duration"]
     with av.open(str(path)) as container:
         (stream,) = container.streams.video
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]), stream.average_rate
+        context = stream.codec_context
+        assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
+        frames = [colors(frame.to_ndarray()) for frame in container.decode(stream)]
+        return np.stack(frames), stream.average_rate
+
+
+def colors(planes):
+    """Return RGB [H, W, 3] of the planes of yuv420p [3H/2, W], by the formulas of ITU-R BT.709, limited range."""
+    height, width = 2 * len(planes) // 3, planes.shape[1]
+    luma = (planes[:height].astype(float) - 16) / 219
+    halves = (planes[height:].reshape(2, height // 2, width // 2).astype(float) - 128) / 224
+    blue, red = halves.repeat(2, 1).repeat(2, 2)
+    rgb = [luma + 1.5748 * red, luma - 0.1873 * blue - 0.4681 * red, luma + 1.8556 * blue]
+    return np.clip(255 * np.stack(rgb, -1), 0, 255)
 
 
 @pytest.mark.parametrize("ending", VIDEOS)
