@@ -196,4 +196,4 @@ def test_the_command_exports_obj_files(tmp_path):
             read = load_mesh(tmp_path / piece.name / f"{part}.obj")
             assert len(read.triangles) == len(built[part].triangles)
             corners = built[part].positions[built[part].triangles]
-            np.testing.assert_allclose(read.positions[read.triangles], corners, atol=2e-6)
+            np.testing.assert_allclose(read.positions[read.triangles], corners, atol=1e-5)
