@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from cnsr.cli import run
-from cnsr.files import write_text
+from cnsr.errors import StorageError
+from cnsr.files import make_folder, write_text
 from cnsr.scenes.furniture.catalog import PIECES
 from cnsr.scenes.furniture.storage import FurnitureStorage
 from cnsr.scenes.meshes import format_obj
@@ -24,14 +26,20 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     storage = FurnitureStorage()
+    where = storage.folder if arguments.export is None else arguments.export
+    try:
+        make_folder(where)
+    except StorageError as error:
+        if arguments.export is not None:
+            raise
+        print(f"{error}; furniture will be made when it is needed", file=sys.stderr)
+        return
     for piece in PIECES.values():
-        first = piece.mesh(piece.parts[0], piece.defaults)
-        meshes = storage.meshes(first)
+        meshes = storage.meshes(piece.mesh(piece.parts[0], piece.defaults))
         if arguments.export is not None:
             for part, mesh in meshes.items():
                 comment = f"{piece.name}: {part}. Metres, y up. Made by cnsr.scenes.furniture."
                 write_text(arguments.export / piece.name / f"{part}.obj", format_obj(mesh, comment))
-    where = storage.folder if arguments.export is None else arguments.export
     print(f"{len(PIECES)} pieces of furniture in {where}")
 
 

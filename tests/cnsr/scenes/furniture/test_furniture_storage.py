@@ -186,6 +186,19 @@ def test_the_command_makes_the_same_files_in_every_run(tmp_path):
     assert kept.name.split(".")[1] == piece.mesh("glass", piece.defaults).piece_key
 
 
+def test_the_command_tells_when_nothing_can_be_kept(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    environment = os.environ | {"CNSR_CACHE": str(tmp_path / "file")}
+    command = [sys.executable, "-m", "cnsr.scenes.furniture"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "a part of the path is a file" in done.stderr
+    assert "furniture will be made when it is needed" in done.stderr
+    assert done.stdout == ""
+    done = subprocess.run([*command, "--export", tmp_path / "file"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: cannot write {tmp_path / 'file'}: ")
+
+
 @pytest.mark.slow
 def test_the_command_exports_obj_files(tmp_path):
     arguments = [sys.executable, "-m", "cnsr.scenes.furniture", "--export", str(tmp_path)]
