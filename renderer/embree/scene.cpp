@@ -169,7 +169,8 @@ void Scene::add_grid_triangles(uint32_t object) {
     vertices_.insert(vertices_.end(), {r.center - half_u - half_v, r.center + half_u - half_v,
                                        r.center + half_u + half_v, r.center - half_u + half_v});
     indices_.insert(indices_.end(), {first, first + 1, first + 2, first, first + 2, first + 3});
-    triangles_.insert(triangles_.end(), {{object, 0}, {object, 1}});
+    const auto owner = static_cast<int32_t>(object);
+    triangles_.insert(triangles_.end(), {{owner, 0}, {owner, 1}});
 }
 
 void Scene::merge_mesh(uint32_t object) {
@@ -177,7 +178,9 @@ void Scene::merge_mesh(uint32_t object) {
     const auto first = static_cast<uint32_t>(vertices_.size());
     for (const Vec3& position : mesh.positions()) vertices_.push_back(objects_[object].to_world.point(position));
     for (const uint32_t index : mesh.triangles()) indices_.push_back(first + index);
-    for (uint32_t i = 0; i < mesh.triangle_count(); ++i) triangles_.push_back({object, i});
+    for (uint32_t i = 0; i < mesh.triangle_count(); ++i) {
+        triangles_.push_back({static_cast<int32_t>(object), static_cast<int32_t>(i)});
+    }
 }
 
 void Scene::attach_triangles() {

@@ -19,12 +19,12 @@ class Scene {
   public:
     // Finds what a ray meets; see core/integrator.h.
     const SceneData& data() const { return data_; }
-    bool intersect(const Ray& ray, Hit& hit) const;
-    bool occluded(const Ray& ray) const;
+    IntLanes intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
+    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const;
     // Embree ends the process at rays that it cannot trace (some of its builds; in others they may never end): those
     // that are not finite, which degenerate geometry can bring about, and those that start too far out. Such rays hit
     // nothing.
-    bool can_trace(const Ray& ray) const;
+    IntLanes can_trace(const RayOf<Lanes>& rays) const;
 
     RTCScene handle() const { return scene_.get(); }
 
@@ -38,8 +38,8 @@ class Scene {
 
     // A triangle of the scene's own geometry belongs to an object: half a grid, or a part of a small mesh.
     struct Triangle {
-        uint32_t object;
-        uint32_t primitive;
+        int32_t object;
+        int32_t primitive;
     };
 
     void build();
@@ -51,7 +51,8 @@ class Scene {
     // so, `farthest_` becomes what that allows.
     bool can_be_instance(const Affine& to_world, double reach);
     void attach_instance(uint32_t object);
-    Hit triangle_hit(uint32_t primitive, float t, float u, float v) const;
+    // What a lane has hit: the object and its primitive.
+    Triangle find(const decltype(RayHitPacket::hit)& hits, int lane) const;
 
     std::shared_ptr<Device> device_;
     std::vector<std::shared_ptr<Mesh>> meshes_;  // by object; null where it is none
@@ -106,71 +107,79 @@ class SceneBuilder {
 
 // --- the hot path ---
 
-inline bool Scene::can_trace(const Ray& ray) const {
-    const Vec3& d = ray.direction;
-    return std::fabs(ray.origin.x) <= farthest_ && std::fabs(ray.origin.y) <= farthest_ &&
-           std::fabs(ray.origin.z) <= farthest_ && std::fabs(d.x) + std::fabs(d.y) + std::fabs(d.z) <= 2.0f &&
-           ray.t_max >= ray.t_min;
+inline IntLanes Scene::can_trace(const RayOf<Lanes>& rays) const {
+    const Vector3<Lanes>& d = rays.direction;
+    return (max_abs_component(rays.origin) <= farthest_) & (absolute(d.x) + absolute(d.y) + absolute(d.z) <= 2.0f) &
+           (rays.t_max >= rays.t_min);
 }
 
-inline Hit Scene::triangle_hit(uint32_t primitive, float t, float u, float v) const {
-    const Triangle& triangle = triangles_[primitive];
-    Hit hit{t, triangle.object, triangle.primitive, u, v};
-    if (objects_[triangle.object].kind == ObjectKind::grid) {
-        // Both halves start at the corner (0, 0); the first goes on to (1, 0) and (1, 1), the second to (1, 1) and (0,
-        // 1).
-        hit.u = triangle.primitive == 0 ? u + v : u;
-        hit.v = triangle.primitive == 0 ? v : u + v;
+template <class Packet>
+void fill(Packet& packet, const RayOf<Lanes>& rays) {
+    const auto store = [](auto& target, const auto& lanes) {
+        static_assert(sizeof(target) == sizeof(lanes));
+        __builtin_memcpy(&target, &lanes, sizeof(target));
+    };
+    store(packet.org_x, rays.origin.x);
+    store(packet.org_y, rays.origin.y);
+    store(packet.org_z, rays.origin.z);
+    store(packet.tnear, rays.t_min);
+    store(packet.dir_x, rays.direction.x);
+    store(packet.dir_y, rays.direction.y);
+    store(packet.dir_z, rays.direction.z);
+    store(packet.time, Lanes{});
+    store(packet.tfar, rays.t_max);
+    store(packet.mask, UintLanes(IntLanes{} - 1));
+    store(packet.id, UintLanes{});
+    store(packet.flags, UintLanes{});
+}
+
+template <class Whole, class Array>
+Whole load(const Array& array) {
+    Whole whole;
+    static_assert(sizeof(whole) == sizeof(array));
+    __builtin_memcpy(&whole, &array, sizeof(whole));
+    return whole;
+}
+
+inline Scene::Triangle Scene::find(const decltype(RayHitPacket::hit)& hits, int lane) const {
+    const unsigned primitive = hits.primID[lane];
+    const unsigned instance = hits.instID[0][lane];
+    if (instance != RTC_INVALID_GEOMETRY_ID) {
+        return {static_cast<int32_t>(instances_[instance]), static_cast<int32_t>(primitive)};
     }
-    return hit;
+    if (hits.geomID[lane] == 0) return triangles_[primitive];
+    return {static_cast<int32_t>(spheres_[primitive]), 0};
 }
 
-inline RTCRay to_embree(const Ray& ray) {
-    RTCRay out;
-    out.org_x = ray.origin.x;
-    out.org_y = ray.origin.y;
-    out.org_z = ray.origin.z;
-    out.tnear = ray.t_min;
-    out.dir_x = ray.direction.x;
-    out.dir_y = ray.direction.y;
-    out.dir_z = ray.direction.z;
-    out.time = 0.0f;
-    out.tfar = ray.t_max;
-    out.mask = 0xffffffffu;
-    out.id = 0;
-    out.flags = 0;
-    return out;
+inline IntLanes Scene::intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
+    const IntLanes traced = mask & can_trace(rays);
+    RayHitPacket packet;
+    fill(packet.ray, rays);
+    constexpr size_t kBytes = sizeof(IntLanes);
+    __builtin_memset(&packet.hit.geomID, 0xff, kBytes);
+    __builtin_memset(&packet.hit.instID, 0xff, kBytes);
+    embree::intersect(scene_.get(), traced, packet);
+    const IntLanes found = traced & (load<IntLanes>(packet.hit.geomID) != -1);
+    hits.t = load<Lanes>(packet.ray.tfar);
+    hits.u = load<Lanes>(packet.hit.u);
+    hits.v = load<Lanes>(packet.hit.v);
+    IntArray<Lanes> object, primitive;
+    for_lanes(kLaneCount, found, [&](int lane) {
+        const Triangle triangle = find(packet.hit, lane);
+        object.at[lane] = triangle.object;
+        primitive.at[lane] = triangle.primitive;
+    });
+    hits.object = object.load();
+    hits.primitive = primitive.load();
+    return found;
 }
 
-inline RTCRayHit to_embree_query(const Ray& ray) {
-    RTCRayHit query;
-    query.ray = to_embree(ray);
-    query.hit.geomID = RTC_INVALID_GEOMETRY_ID;
-    query.hit.instID[0] = RTC_INVALID_GEOMETRY_ID;
-    return query;
-}
-
-inline bool Scene::intersect(const Ray& ray, Hit& hit) const {
-    if (!can_trace(ray)) return false;
-    RTCRayHit query = to_embree_query(ray);
-    embree::intersect(scene_.get(), query);
-    if (query.hit.geomID == RTC_INVALID_GEOMETRY_ID) return false;
-    const float t = query.ray.tfar;
-    if (query.hit.instID[0] != RTC_INVALID_GEOMETRY_ID) {
-        hit = {t, instances_[query.hit.instID[0]], query.hit.primID, query.hit.u, query.hit.v};
-    } else if (query.hit.geomID == 0) {
-        hit = triangle_hit(query.hit.primID, t, query.hit.u, query.hit.v);
-    } else {
-        hit = {t, spheres_[query.hit.primID], 0, 0.0f, 0.0f};
-    }
-    return true;
-}
-
-inline bool Scene::occluded(const Ray& ray) const {
-    if (!can_trace(ray)) return false;
-    RTCRay query = to_embree(ray);
-    embree::occluded(scene_.get(), query);
-    return query.tfar < 0.0f;
+inline IntLanes Scene::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
+    const IntLanes traced = mask & can_trace(rays);
+    RayPacket packet;
+    fill(packet, rays);
+    embree::occluded(scene_.get(), traced, packet);
+    return traced & (load<Lanes>(packet.tfar) < 0.0f);
 }
 
 }  // namespace rnd::embree
