@@ -18,8 +18,7 @@ struct RayOf {
 };
 
 // What an intersection library reports. `u`, `v` are barycentric on triangles (weights of the second and third
-// vertex) and unused on spheres. A grid is two triangles, from its corner (0, 0) to (1, 0) and (1, 1), and to (1, 1) and
-// (0, 1).
+// vertex), in [0, 1] over a grid, and unused on spheres.
 template <class F>
 struct HitOf {
     F t{};

@@ -55,11 +55,8 @@ RND_HD Place<F> select(const M& mask, const Place<F>& a, const Place<F>& b) {
 
 template <class F>
 RND_HD Place<F> place_on_grid(const RectangleOf<F>& r, const Vector3<F>& normal, const HitOf<F>& hit) {
-    const MaskOf<F> first_half = hit.primitive == 0;
-    const F both = hit.u + hit.v;
-    const F u = select(first_half, both, hit.u);
-    const F v = select(first_half, hit.v, both);
-    return {r.center + r.edge_u * F(u - 0.5f) + r.edge_v * F(v - 0.5f), normal, normal, {u, v}};
+    const Vector3<F> position = r.center + r.edge_u * F(hit.u - 0.5f) + r.edge_v * F(hit.v - 0.5f);
+    return {position, normal, normal, {hit.u, hit.v}};
 }
 
 // Longitude runs around +y of the sphere's own frame, from -z eastwards (so that u = 1/2 lies on +z), latitude from

@@ -213,7 +213,8 @@ class Tasks {
 // A scene that notes every ray it is asked for.
 class RecordingScene {
   public:
-    RecordingScene(const Scene& scene, std::vector<RecordedRay>& rays) : scene_(scene), rays_(rays) {}
+    RecordingScene(const Scene& scene, std::vector<RecordedRay>& rays)
+        : scene_(scene), embree_(scene.in_embree()), rays_(rays) {}
 
     const SceneData& data() const { return scene_.data(); }
     IntLanes intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
@@ -229,7 +230,7 @@ class RecordingScene {
     void note(const IntLanes& mask, const RayOf<Lanes>& rays, RayKind kind) const {
         const VectorArray<Lanes> origin = lanes_of(rays.origin);
         const VectorArray<Lanes> direction = lanes_of(rays.direction);
-        const IntLanes traced = mask & scene_.can_trace(rays);
+        const IntLanes traced = mask & embree_->can_trace(rays);
         for_lanes(kLaneCount, traced, [&](int lane) {
             const Ray ray{origin.get(lane), rays.t_min[lane], direction.get(lane), rays.t_max[lane]};
             rays_.push_back({ray, kind});
@@ -237,6 +238,7 @@ class RecordingScene {
     }
 
     const Scene& scene_;
+    std::unique_ptr<Accelerator> embree_;
     std::vector<RecordedRay>& rays_;
 };
 
@@ -257,19 +259,19 @@ RTCRay to_embree(const Ray& ray) {
     return out;
 }
 
-uint64_t count_hits(const Scene& scene, std::span<const RecordedRay> rays) {
+uint64_t count_hits(RTCScene scene, std::span<const RecordedRay> rays) {
     uint64_t hits = 0;
     for (const RecordedRay& recorded : rays) {
         if (recorded.kind == RayKind::occluded) {
             RTCRay query = to_embree(recorded.ray);
-            occluded(scene.handle(), query);
+            occluded(scene, query);
             hits += query.tfar < 0.0f ? 1 : 0;
         } else {
             RTCRayHit query;
             query.ray = to_embree(recorded.ray);
             query.hit.geomID = RTC_INVALID_GEOMETRY_ID;
             query.hit.instID[0] = RTC_INVALID_GEOMETRY_ID;
-            intersect(scene.handle(), query);
+            intersect(scene, query);
             hits += query.hit.geomID != RTC_INVALID_GEOMETRY_ID ? 1 : 0;
         }
     }
@@ -328,6 +330,7 @@ std::vector<RecordedRay> record_rays(const Job& job) {
 
 TraceResult trace_rays(const Scene& scene, std::span<const RecordedRay> rays, uint32_t threads) {
     const size_t count = threads == 0 ? available_threads() : threads;
+    const std::unique_ptr<Accelerator> embree = scene.in_embree();
     std::atomic<uint64_t> hits = 0;
     const auto start = std::chrono::steady_clock::now();
     {
@@ -336,7 +339,7 @@ TraceResult trace_rays(const Scene& scene, std::span<const RecordedRay> rays, ui
         for (size_t i = 0; i < count; ++i) {
             const size_t first = rays.size() * i / count;
             const size_t end = rays.size() * (i + 1) / count;
-            workers.emplace_back([&, first, end] { hits += count_hits(scene, rays.subspan(first, end - first)); });
+            workers.emplace_back([&, first, end] { hits += count_hits(embree->handle(), rays.subspan(first, end - first)); });
         }
     }
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
