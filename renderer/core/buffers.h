@@ -84,7 +84,7 @@ template <class F>
 struct SampleValues {
     F at[kValuesPerSample];
 
-    static RND_HD SampleValues of(const SampleResult<F>& result) {
+    RND_HD static SampleValues of(const SampleResult<F>& result) {
         static_assert(sizeof(SampleValues) == sizeof(result));
         SampleValues values;
         __builtin_memcpy(&values, &result, sizeof(values));
@@ -111,7 +111,7 @@ struct ValidSamples {
     SampleValues<F> values;
     LaneArray<F> valid;  // 1 or 0
 
-    static RND_HD ValidSamples of(const SampleResult<F>& result) {
+    RND_HD static ValidSamples of(const SampleResult<F>& result) {
         ValidSamples samples{SampleValues<F>::of(result), {}};
         MaskOf<F> finite = is_finite(samples.values.at[0]);
         for (uint32_t i = 1; i < kValuesPerSample; ++i) finite = finite & is_finite(samples.values.at[i]);

@@ -35,8 +35,7 @@ RND_HD Vector3<F> keep_above(const Vector3<F>& direction, const Vector3<F>& geom
 }
 
 template <class F, class Scene>
-RND_HD void gather_mirror(const Scene& scene, const MaskOf<F>& mask, const Surface<F>& surface,
-                          Features<F>& features) {
+RND_HD void gather_mirror(const Scene& scene, const MaskOf<F>& mask, const Surface<F>& surface, Features<F>& features) {
     const Vector3<F> direction = keep_above(features.mirror, surface.geometric_normal);
     const RayOf<F> ray = leave(surface, direction, spread<F>(kInfinity));
     HitOf<F> hit;

@@ -84,7 +84,9 @@ struct Path {
         throughput = select(mask, throughput * (total / value.pdf), Vector3<F>{});
     }
 
-    static RND_HD F share(const F& part, const F& total) { return select(MaskOf<F>(total > 0.0f), F(part / total), F{}); }
+    RND_HD static F share(const F& part, const F& total) {
+        return select(MaskOf<F>(total > 0.0f), F(part / total), F{});
+    }
 };
 
 template <class F>
@@ -117,8 +119,8 @@ RND_HD Vector3<F> met_emission(const SceneData& scene, const Departure<F>& depar
 // Light that reaches the viewer of `first`, the first vertex, along paths of at most `vertices` vertices. The last
 // vertex takes no light sample: it only shows its own emission.
 template <class F, class Scene>
-RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, const Sampler<F>& sampler,
-                               MaskOf<F> alive, const Surface<F>& first, int32_t vertices) {
+RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, const Sampler<F>& sampler, MaskOf<F> alive,
+                               const Surface<F>& first, int32_t vertices) {
     const SceneData& data = scene.data();
     Path<F> path;
     const MaskOf<F> shines = alive & (first.light != kNone);

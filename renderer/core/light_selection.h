@@ -41,7 +41,10 @@ RND_HD LightOf<F> load_lights(const SceneData& scene, const MaskOf<F>& mask, con
         edge_u.set(i, light.rectangle.edge_u);
         edge_v.set(i, light.rectangle.edge_v);
     });
-    return {sphere.load() != 0.0f, radiance.load(), power.load(), {center.load(), radius.load()},
+    return {sphere.load() != 0.0f,
+            radiance.load(),
+            power.load(),
+            {center.load(), radius.load()},
             {middle.load(), edge_u.load(), edge_v.load()}};
 }
 
@@ -125,8 +128,7 @@ struct LightSelector {
 };
 
 template <class F>
-RND_HD LightSelector<F> make_light_selector(const SceneData& scene, const Vector3<F>& point,
-                                            const Vector3<F>& normal) {
+RND_HD LightSelector<F> make_light_selector(const SceneData& scene, const Vector3<F>& point, const Vector3<F>& normal) {
     LightSelector<F> selector{point, normal, F{}};
     if (scene.light_count > 1) {
         for (int32_t i = 0; i < scene.light_count; ++i) {

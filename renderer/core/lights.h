@@ -85,8 +85,7 @@ RND_HD LightSample<F> sample_light_from_outside(const SphereOf<F>& sphere, const
     const F sine = square_root(sin2);
     const Frame<F> frame = make_frame(to_center / d);
     LightSample<F> sample;
-    sample.direction =
-        frame.to_world(Vector3<F>{sine * disk.direction.x, sine * disk.direction.y, 1.0f - drop});
+    sample.direction = frame.to_world(Vector3<F>{sine * disk.direction.x, sine * disk.direction.y, 1.0f - drop});
     const F half = square_root(maximum(F{}, F(r2 - d2 * sin2)));
     sample.distance = maximum(F{}, F(d * (1.0f - drop) - half));
     sample.pdf = 1.0f / (2.0f * kPi * size);

@@ -31,16 +31,16 @@ struct Number<float> {
     using Uint = uint32_t;
     static constexpr int kLanes = 1;
 
-    static RND_HD float sqrt(float x) { return std::sqrt(x); }
-    static RND_HD float to_float(int32_t x) { return static_cast<float>(x); }
-    static RND_HD int32_t to_int(float x) { return static_cast<int32_t>(x); }
-    static RND_HD double sum(float x, int first, int end) { return first < end ? static_cast<double>(x) : 0.0; }
+    RND_HD static float sqrt(float x) { return std::sqrt(x); }
+    RND_HD static float to_float(int32_t x) { return static_cast<float>(x); }
+    RND_HD static int32_t to_int(float x) { return static_cast<int32_t>(x); }
+    RND_HD static double sum(float x, int first, int end) { return first < end ? static_cast<double>(x) : 0.0; }
 };
 
 template <>
 struct MaskTraits<bool> {
-    static RND_HD bool any(bool mask) { return mask; }
-    static RND_HD bool at(bool mask, int) { return mask; }
+    RND_HD static bool any(bool mask) { return mask; }
+    RND_HD static bool at(bool mask, int) { return mask; }
 };
 
 template <class F>

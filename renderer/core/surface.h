@@ -18,7 +18,7 @@ struct Surface {
     F roughness{};
     F ior{};
     F id{};
-    IntOf<F> light{};     // kNone: shines not
+    IntOf<F> light{};  // kNone: shines not
     MaskOf<F> textured{};
     MaskOf<F> front{};  // seen from the side to which the surface's own normal points
 };

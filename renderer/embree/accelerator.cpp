@@ -103,6 +103,18 @@ Accelerator::Accelerator(const Device& device, std::span<const Object> objects,
     rtcCommitScene(scene_.get());
     device.check("building a scene");
     empty_ = included.empty();
+    set_bounds();
+}
+
+void Accelerator::set_bounds() {
+    RTCBounds bounds;
+    rtcGetSceneBounds(scene_.get(), &bounds);
+    lower_ = {bounds.lower_x, bounds.lower_y, bounds.lower_z};
+    upper_ = {bounds.upper_x, bounds.upper_y, bounds.upper_z};
+    // As much as ray origins keep from surfaces: far more than rounding moves where a ray meets the box.
+    const float margin = kRelativeOffset * maximum(max_abs_component(lower_), max_abs_component(upper_));
+    lower_ = lower_ - Vec3{margin, margin, margin};
+    upper_ = upper_ + Vec3{margin, margin, margin};
 }
 
 void Accelerator::add_grid(const RectangleShape& r, uint32_t object) {

@@ -32,6 +32,8 @@ class Accelerator {
     // that are not finite, which degenerate geometry can bring about, and those that start too far out. Such rays hit
     // nothing.
     IntLanes can_trace(const RayOf<Lanes>& rays) const;
+    // Which rays come through the box around all objects.
+    IntLanes meets_bounds(const RayOf<Lanes>& rays) const;
     // Writes the nearest hit of each ray of `mask` to `hits` and its distance to the ray's t_max. Returns which rays
     // hit something.
     IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
@@ -60,6 +62,7 @@ class Accelerator {
     // so, `farthest_` becomes what that allows.
     bool can_be_instance(const Affine& to_world, double reach);
     void attach_instance(const Device& device, const Mesh& mesh, const Affine& to_world, uint32_t object);
+    void set_bounds();
     // What a lane has hit.
     Triangle find(const decltype(RayHitPacket::hit)& hits, int lane) const;
 
@@ -70,6 +73,7 @@ class Accelerator {
     std::vector<uint32_t> spheres_;    // their objects
     std::vector<uint32_t> instances_;  // objects, by the geometry number of their instance
     float farthest_ = kFarthestRay;    // coordinate from which a ray may start
+    Vec3 lower_, upper_;               // corners of the box around all objects, a little enlarged
     bool empty_ = true;
     SceneOwner scene_;
 };
@@ -80,6 +84,25 @@ inline IntLanes Accelerator::can_trace(const RayOf<Lanes>& rays) const {
     const Vector3<Lanes>& d = rays.direction;
     return (max_abs_component(rays.origin) <= farthest_) & (absolute(d.x) + absolute(d.y) + absolute(d.z) <= 2.0f) &
            (rays.t_max >= rays.t_min);
+}
+
+inline IntLanes Accelerator::meets_bounds(const RayOf<Lanes>& rays) const {
+    Lanes enter = rays.t_min;
+    Lanes leave = rays.t_max;
+    const auto clip = [&](const Lanes& origin, const Lanes& direction, float lower, float upper) {
+        const Lanes inverse = 1.0f / direction;
+        const Lanes at_lower = (lower - origin) * inverse;
+        const Lanes at_upper = (upper - origin) * inverse;
+        // Not a number where a ray runs within a side: selecting the other operand then leaves the bound alone.
+        const Lanes first = minimum(at_upper, at_lower);
+        const Lanes last = maximum(at_upper, at_lower);
+        enter = select(IntLanes(first > enter), first, enter);
+        leave = select(IntLanes(last < leave), last, leave);
+    };
+    clip(rays.origin.x, rays.direction.x, lower_.x, upper_.x);
+    clip(rays.origin.y, rays.direction.y, lower_.y, upper_.y);
+    clip(rays.origin.z, rays.direction.z, lower_.z, upper_.z);
+    return enter <= leave;
 }
 
 template <class Packet>
@@ -121,7 +144,8 @@ inline Accelerator::Triangle Accelerator::find(const decltype(RayHitPacket::hit)
 }
 
 inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
-    const IntLanes traced = mask & can_trace(rays);
+    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+    if (none(traced)) return traced;
     RayHitPacket packet;
     fill(packet.ray, rays);
     __builtin_memset(&packet.hit.geomID, 0xff, sizeof(IntLanes));
@@ -151,7 +175,8 @@ inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays,
 }
 
 inline IntLanes Accelerator::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
-    const IntLanes traced = mask & can_trace(rays);
+    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+    if (none(traced)) return traced;
     RayPacket packet;
     fill(packet, rays);
     embree::occluded(scene_.get(), traced, packet);

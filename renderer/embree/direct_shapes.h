@@ -62,8 +62,8 @@ inline DirectShapes::GridHit DirectShapes::meet(const Grid& grid, const RayOf<La
     const Lanes u = dot(spread<Lanes>(grid.along_u), point);
     const Lanes v = dot(spread<Lanes>(grid.along_v), point);
     // Rays in the plane have no t, and all comparisons are false.
-    hit.met = (hit.t > rays.t_min) & (hit.t < rays.t_max) & (absolute(u) <= 0.5f + kMargin) &
-              (absolute(v) <= 0.5f + kMargin);
+    hit.met =
+        (hit.t > rays.t_min) & (hit.t < rays.t_max) & (absolute(u) <= 0.5f + kMargin) & (absolute(v) <= 0.5f + kMargin);
     hit.u = u + 0.5f;
     hit.v = v + 0.5f;
     return hit;

@@ -339,7 +339,8 @@ TraceResult trace_rays(const Scene& scene, std::span<const RecordedRay> rays, ui
         for (size_t i = 0; i < count; ++i) {
             const size_t first = rays.size() * i / count;
             const size_t end = rays.size() * (i + 1) / count;
-            workers.emplace_back([&, first, end] { hits += count_hits(embree->handle(), rays.subspan(first, end - first)); });
+            workers.emplace_back(
+                [&, first, end] { hits += count_hits(embree->handle(), rays.subspan(first, end - first)); });
         }
     }
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
