@@ -211,12 +211,12 @@ struct SampleRange {
 template <class F>
 struct LaneSamples {
     int count = 0;
-    IntArray<F> seed;
-    IntArray<F> index;
-    IntArray<F> x;
+    IntArray<F> seed{};
+    IntArray<F> index{};
+    IntArray<F> x{};
 
     RND_HD MaskOf<F> mask() const {
-        IntArray<F> used;
+        IntArray<F> used{};
         for (int lane = 0; lane < count; ++lane) used.at[lane] = 1;
         return used.load() != 0;
     }

@@ -118,10 +118,10 @@ RND_HD void for_lanes(int lanes, const M& mask, Body&& body) {
     }
 }
 
-// Lanes that are written and read one at a time.
+// Lanes that are written and read one at a time; `LaneArray<F> x{}` are zeros.
 template <class F, class T = float, class Whole = F>
 struct LaneArray {
-    alignas(sizeof(Whole)) T at[Number<F>::kLanes] = {};
+    alignas(sizeof(Whole)) T at[Number<F>::kLanes];
 
     RND_HD Whole load() const {
         Whole whole;

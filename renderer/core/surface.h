@@ -113,15 +113,11 @@ struct MetObjects {
         ior.at[lane] = material.ior;
         id.at[lane] = material.id;
         textured.at[lane] = material.texture == kNone ? 0.0f : 1.0f;
-        if (object.kind == ObjectKind::grid) {
-            center.set(lane, object.rectangle.center);
-            edge_u.set(lane, object.rectangle.edge_u);
-            edge_v.set(lane, object.rectangle.edge_v);
-            normal.set(lane, object.normal);
-        } else if (object.kind == ObjectKind::sphere) {
-            center.set(lane, object.sphere.center);
-            radius.at[lane] = object.sphere.radius;
-        }
+        center.set(lane, object.kind == ObjectKind::sphere ? object.sphere.center : object.rectangle.center);
+        edge_u.set(lane, object.rectangle.edge_u);
+        edge_v.set(lane, object.rectangle.edge_v);
+        normal.set(lane, object.normal);
+        radius.at[lane] = object.sphere.radius;
     }
     RND_HD MaskOf<F> is(ObjectKind wanted) const { return kind.load() == static_cast<float>(wanted); }
 };
@@ -129,8 +125,8 @@ struct MetObjects {
 template <class F>
 RND_HD Place<F> place_on_meshes(const SceneData& scene, const MaskOf<F>& mask, const IntArray<F>& objects,
                                 const RayOf<F>& ray, const HitOf<F>& hit) {
-    VectorArray<F> position, geometric_normal, normal;
-    LaneArray<F> texture_u, texture_v;
+    VectorArray<F> position{}, geometric_normal{}, normal{};
+    LaneArray<F> texture_u{}, texture_v{};
     const VectorArray<F> direction = lanes_of(ray.direction);
     const LaneArray<F> u = lanes_of(hit.u);
     const LaneArray<F> v = lanes_of(hit.v);
@@ -169,17 +165,17 @@ RND_HD void apply_textures(const SceneData& scene, const MaskOf<F>& mask, const 
     });
 }
 
-// Only lanes in `mask` have hit something.
+// Only lanes in `mask` have hit something; `hit` names some object of the scene in the others, too.
 template <class F>
 RND_HD Surface<F> make_surface(const SceneData& scene, const MaskOf<F>& mask, const RayOf<F>& ray,
                                const HitOf<F>& hit) {
     IntArray<F> objects;
     objects.store(hit.object);
     MetObjects<F> met;
-    for_lanes(Number<F>::kLanes, mask, [&](int i) {
-        const Object& object = scene.objects[objects.at[i]];
-        met.set(i, object, scene.materials[object.material]);
-    });
+    for (int lane = 0; lane < Number<F>::kLanes; ++lane) {
+        const Object& object = scene.objects[objects.at[lane]];
+        met.set(lane, object, scene.materials[object.material]);
+    }
 
     const MaskOf<F> on_sphere = mask & met.is(ObjectKind::sphere);
     const MaskOf<F> on_mesh = mask & met.is(ObjectKind::mesh);

@@ -153,7 +153,7 @@ inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays,
     embree::intersect(scene_.get(), traced, packet);
     const IntLanes found = traced & (load<IntLanes>(packet.hit.geomID) != -1);
     if (none(found)) return found;
-    IntArray<Lanes> object, primitive;
+    IntArray<Lanes> object{}, primitive{};
     LaneArray<Lanes> u = lanes_of(load<Lanes>(packet.hit.u));
     LaneArray<Lanes> v = lanes_of(load<Lanes>(packet.hit.v));
     for_lanes(kLaneCount, found, [&](int lane) {
