@@ -55,9 +55,7 @@ def test_everything_is_shown_when_it_has_settled(walk, predictor, settle):
 
 
 def test_the_reference_is_what_the_renderer_makes(walk, settle, tracer):
-    controller = walk(samples=2)
-    controller.reference_size = 8
-    settle(controller)
+    controller = settle(walk(samples=2))
     views = [
         tracer.render(controller.scene.description, 8, 1, controller.scene.seeds[0], view=number) for number in (0, 1)
     ]
@@ -118,7 +116,6 @@ def test_without_networks_there_is_no_prediction_and_all_else(walk, settle):
 def test_the_reference_can_be_finer_than_what_the_networks_see(walk, predictor, settle, size):
     controller = walk(samples=1, predictor=predictor)
     assert controller.reference_sizes == (8, 128, 256, 512)
-    assert controller.reference_size == 8
     settle(controller)
     prediction = controller.pictures.prediction.values
     controller.reference_size = size
@@ -126,6 +123,13 @@ def test_the_reference_can_be_finer_than_what_the_networks_see(walk, predictor, 
     assert controller.pictures.reference.size == size
     assert all(one.size == 8 for one in (*controller.pictures.given, *controller.pictures.observations))
     assert np.array_equal(controller.pictures.prediction.values, prediction)
+
+
+def test_the_reference_is_fine_at_first_where_nothing_stands_beside_it(config, tracer, predictor):
+    for networks, size in ((None, 256), (predictor, 8)):
+        controller = WalkController(config, tracer, SceneSupply(config), networks)
+        controller.close()
+        assert controller.reference_size == size
 
 
 def test_random_scenes_differ_and_can_be_repeated(config, walk, settle, tracer):
@@ -281,11 +285,9 @@ def test_every_buffer_can_be_shown(walk, settle, name):
     assert pictures.reference.name == name
     assert [one.name for one in pictures.observations] == [name] * 2
     channels = BUFFERS[name].channels
-    assert pictures.reference.size == 256
-    for one in pictures.observations:
+    for one in (pictures.reference, *pictures.observations):
         assert one.values.shape == (8, 8, channels)
         assert one.colors.shape == (8, 8, 3)
-    for one in (pictures.reference, *pictures.observations):
         assert one.told(0, 0).startswith(f"{name}  ")
     assert (pictures.reference.legend is None) == (name not in {"depth", "roughness", "shadows", "ao"})
 
