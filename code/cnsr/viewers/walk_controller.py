@@ -10,7 +10,6 @@ import numpy as np
 from cnsr.config import Config
 from cnsr.rendering import PathTracer
 from cnsr.scenes import description
-from cnsr.scenes.extent import room_of
 from cnsr.training.evaluation import outputs_of_generators
 from cnsr.viewers.predictor import Predicted, Predictor
 from cnsr.viewers.walk_camera import WalkCamera
@@ -189,9 +188,7 @@ class WalkController:
         """Walk for some time in a direction, given by its components; all directions are equally fast."""
         length = math.hypot(right, forward)
         if length > 0.0:
-            room = room_of(self._scene.description)
-            diagonal = _UNKNOWN_ROOM if room is None else float(np.linalg.norm(room[1] - room[0]))
-            step = _SPEED * diagonal * seconds / length
+            step = _SPEED * self._room_size() * seconds / length
             self.camera = self.camera.moved(right * step, forward * step)
 
     def look(self, right: float, down: float) -> None:
@@ -205,6 +202,13 @@ class WalkController:
         self._draws = 0
         self._rendered = self._prediction = None
         self.return_to_start()
+
+    def _room_size(self) -> float:
+        """Return the diagonal of the scene in metres; a guess as long as that is not known."""
+        if self._rendered is None:
+            return _UNKNOWN_ROOM
+        bounds = self._rendered.bounds
+        return float(np.linalg.norm(bounds.high - bounds.low)) or _UNKNOWN_ROOM
 
     def _failed(self, error: Exception) -> None:
         self.error = message_of(error)
@@ -247,8 +251,7 @@ class WalkController:
         if shown == self._shown or self._rendered is None:
             return
         predicted = self._prediction.predicted if self._prediction is not None else None
-        room = room_of(self._scene.description)
-        self.pictures = pictures_of(self.config, self._rendered, predicted, self._look(), room)
+        self.pictures = pictures_of(self.config, self._rendered, predicted, self._look())
         self._shown = shown
 
 

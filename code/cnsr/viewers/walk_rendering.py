@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cnsr.rendering import Camera, LoadedScene, PathTracer
 from cnsr.scenes import description
+from cnsr.scenes.bounds import Bounds
 from cnsr.viewers.refinement import RefinedView, Refinement
 from cnsr.viewers.walk_scenes import WalkScene
 from cnsr.viewers.worker import Ticket
@@ -43,6 +44,7 @@ class Rendered:
 
     Attributes:
         request: the request.
+        bounds: of the scene.
         reference: the walk's own view, to be looked at.
         query: the same, as the networks see it.
         observations: one view each; the same object as long as nothing about them changes.
@@ -50,6 +52,7 @@ class Rendered:
     """
 
     request: RenderRequest
+    bounds: Bounds
     reference: RefinedView
     query: RefinedView
     observations: tuple[RefinedView, ...]
@@ -68,7 +71,7 @@ class WalkRenderer:
 
     def __init__(self, tracer: PathTracer) -> None:
         self._tracer = tracer
-        self._scene: tuple[description.Scene, LoadedScene] | None = None
+        self._scene: tuple[description.Scene, LoadedScene, Bounds] | None = None
         self._parts: dict[str, tuple[object, Refinement]] = {}
 
     def run(self, request: RenderRequest, ticket: Ticket[Rendered]) -> None:
@@ -92,7 +95,7 @@ class WalkRenderer:
             ticket.publish(parts.so_far())
 
     def _parts_of(self, request: RenderRequest) -> _Parts:
-        scene = self._loaded(request.scene.description)
+        scene, bounds = self._loaded(request.scene.description)
         own, others = request.scene.seeds[:1], request.scene.seeds[1:]
         buffers = request.query_buffers
         if request.reference_size == request.size:
@@ -103,7 +106,8 @@ class WalkRenderer:
             shown = (request.reference_buffer,)
             reference = self._part("reference", scene, (request.camera,), own, request.reference_size, shown)
         places, seen = request.scene.observations, request.observation_buffers
-        return _Parts(request, reference, query, self._part("observed", scene, places, others, request.size, seen))
+        observed = self._part("observed", scene, places, others, request.size, seen)
+        return _Parts(request, bounds, reference, query, observed)
 
     def _part(
         self,
@@ -120,11 +124,12 @@ class WalkRenderer:
             known = self._parts[name] = wanted, Refinement(self._tracer, scene, cameras, seeds, size, buffers)
         return known[1]
 
-    def _loaded(self, scene: description.Scene) -> LoadedScene:
+    def _loaded(self, scene: description.Scene) -> tuple[LoadedScene, Bounds]:
         if self._scene is None or self._scene[0] is not scene:
             self._parts = {}
-            self._scene = scene, self._tracer.load_scene(scene)
-        return self._scene[1]
+            loaded = self._tracer.load_scene(scene)
+            self._scene = scene, loaded, self._tracer.bounds(loaded)
+        return self._scene[1:]
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,7 @@ class _Parts:
     """What is refined for a request; `reference` may be `query` itself."""
 
     request: RenderRequest
+    bounds: Bounds
     reference: Refinement
     query: Refinement
     observed: Refinement
@@ -151,6 +157,7 @@ class _Parts:
         """Return what there is."""
         return Rendered(
             self.request,
+            self.bounds,
             self.reference.views[0],
             self.query.views[0],
             self.observed.views,

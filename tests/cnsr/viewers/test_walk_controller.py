@@ -253,8 +253,8 @@ def test_walking_and_looking_move_the_camera_and_home_brings_it_back(walk, settl
     assert np.array_equal(controller.pictures.reference.values, image)
 
 
-def test_diagonal_steps_are_as_long_as_straight_ones(walk):
-    controller = walk()
+def test_diagonal_steps_are_as_long_as_straight_ones(walk, settle):
+    controller = settle(walk())
     begin = controller.camera
     controller.walk(0.0, 1.0, 0.25)
     straight = math.dist(begin.position, controller.camera.position)
@@ -292,15 +292,15 @@ def test_every_buffer_can_be_shown(walk, settle, name):
     assert (pictures.reference.legend is None) == (name not in {"depth", "roughness", "shadows", "ao"})
 
 
-def test_colors_of_positions_keep_their_meaning_while_walking(walk, settle):
+def test_colors_of_positions_keep_their_meaning_while_walking(walk, settle, tracer):
     controller = walk()
     controller.reference_buffer = "position"
     settle(controller)
     controller.walk(0.0, 1.0, 0.3)
     settle(controller)
     reference = controller.pictures.reference
-    half = 3.0  # the room's walls
-    shown = 255 * (reference.values[..., 0] + half) / (2 * half)
+    bounds = tracer.bounds(controller.scene.description)
+    shown = 255 * (reference.values - bounds.low)[..., 0] / (bounds.high - bounds.low)[0]
     assert np.abs(reference.colors[..., 0] - shown).max() <= 0.51
 
 
