@@ -14,7 +14,7 @@ from cnsr.training.evaluation import outputs_of_generators
 from cnsr.viewers.predictor import Predicted, Predictor
 from cnsr.viewers.walk_camera import WalkCamera
 from cnsr.viewers.walk_pictures import Look, WalkPictures, pictures_of
-from cnsr.viewers.walk_rendering import Rendered, RenderRequest, WalkRenderer
+from cnsr.viewers.walk_rendering import STILL, Rendered, RenderRequest, WalkRenderer
 from cnsr.viewers.walk_scenes import SceneSupply, WalkScene
 from cnsr.viewers.worker import Worker, message_of, report
 
@@ -51,6 +51,7 @@ class WalkController:
         supply: where scenes and the places of observations come from.
         predictor: the trained networks, if there are any.
         scene: to begin with, instead of a random one; with what to call it.
+        still: seconds without a change after which pictures are refined.
 
     Attributes:
         camera: of the walk.
@@ -73,6 +74,7 @@ class WalkController:
         supply: SceneSupply,
         predictor: Predictor | None = None,
         scene: tuple[description.Scene, str] | None = None,
+        still: float = STILL,
     ) -> None:
         self.config = config
         self.predictor = predictor
@@ -94,7 +96,7 @@ class WalkController:
         self._numbers = 0  # scenes so far
         self._index = -1  # of the dataset's scene
         self._draws = 0  # of observations of this scene
-        self._renderer = WalkRenderer(tracer)
+        self._renderer = WalkRenderer(tracer, still)
         self._rendering: Worker[Rendered] = Worker("rendering")
         self._predicting: Worker[_Prediction] = Worker("predicting")
         self._submitted: RenderRequest | None = None

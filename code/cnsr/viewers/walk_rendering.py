@@ -12,6 +12,9 @@ from cnsr.viewers.refinement import RefinedView, Refinement
 from cnsr.viewers.walk_scenes import WalkScene
 from cnsr.viewers.worker import Ticket
 
+STILL = 0.15
+"""Seconds; longer than a frame of a slow machine."""
+
 
 @dataclass(frozen=True)
 class RenderRequest:
@@ -67,10 +70,12 @@ class WalkRenderer:
 
     Args:
         tracer: renders.
+        still: seconds without another request after which a view is taken to stand still.
     """
 
-    def __init__(self, tracer: PathTracer) -> None:
+    def __init__(self, tracer: PathTracer, still: float = STILL) -> None:
         self._tracer = tracer
+        self._still = still
         self._scene: tuple[description.Scene, LoadedScene, Bounds] | None = None
         self._parts: dict[str, tuple[object, Refinement]] = {}
 
@@ -78,7 +83,8 @@ class WalkRenderer:
         """Render until all samples are there, publishing every pass.
 
         The first pass of each view is rendered whatever happens, so that a camera that moves all the time is followed;
-        from then on a newer request ends this one at once.
+        from then on a newer request ends this one at once. The second pass waits until the view stands still: until
+        then it would be wasted, and slow down the window.
 
         Raises:
             JobCancelledError: a newer request waits.
@@ -89,6 +95,8 @@ class WalkRenderer:
             if part.samples == 0:
                 part.refine(target)
         ticket.publish(parts.so_far())
+        if any(parts.in_turns()):
+            ticket.pause(self._still)
         for part, target in parts.in_turns():
             ticket.check()
             part.refine(target, progress=ticket.check)

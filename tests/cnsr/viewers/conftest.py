@@ -78,7 +78,7 @@ def walk(config, tracer):
     made = []
 
     def make(samples=4, config=config, **options):
-        made.append(WalkController(config, tracer, SceneSupply(config, seed=3), **options))
+        made.append(WalkController(config, tracer, SceneSupply(config, seed=3), still=0.0, **options))
         made[-1].query_samples = made[-1].observation_samples = samples
         made[-1].reference_size = config.render_size
         return made[-1]

@@ -219,6 +219,20 @@ def test_a_move_is_seen_at_once_and_drops_what_was_being_rendered(walk):
     assert time.monotonic() - begun < 30
 
 
+def test_nothing_is_refined_before_the_view_stands_still(config, tracer):
+    controller = WalkController(config, tracer, SceneSupply(config), still=3600.0)
+    try:
+        wait_for(controller, lambda: controller.samples_done == (1, 1))
+        controller.walk(1.0, 0.0, 0.01)
+        moved = controller.camera.for_rendering()
+        wait_for(controller, lambda: controller._rendered.request.camera == moved)
+        assert controller.samples_done == (1, 1)
+        assert controller.busy
+        assert not controller.settled
+    finally:
+        controller.close()
+
+
 def test_a_camera_that_moves_in_every_frame_is_followed(walk):
     controller = walk(samples=2**20)
     followed = set()
