@@ -1,6 +1,7 @@
 """visualize-gqn as a person uses it: a window on a virtual display, keys and mouse by Dear ImGui's test engine."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_keys_that_walk_do_so_only_while_space_is_held(drive):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
         for held in WALK_KEYS:
-            begin = controller.camera
+            begin = controller.camera = replace(controller.camera, position=(0.0, 1.0, 0.0))  # far from all walls
             context.key_hold(key(held.key), 0.1)
             assert controller.camera == begin, held.key
             context.key_down(key("Space"))
@@ -91,7 +92,6 @@ def test_keys_that_walk_do_so_only_while_space_is_held(drive):
             wanted = held.direction[0] * np.array(begin.right) + held.direction[1] * np.array(begin.forward)
             assert np.dot(step, wanted) > 0.99 * np.linalg.norm(step) > 0, held.key
             assert (controller.camera.yaw, controller.camera.pitch) == (begin.yaw, begin.pitch)
-            controller.return_to_start()
         context.yield_()
         assert not front.lively
         wait(context, lambda: controller.settled)
