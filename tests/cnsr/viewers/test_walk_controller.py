@@ -204,7 +204,6 @@ def test_the_reference_gets_better_while_nothing_moves(walk, settle):
     seen = []
     wait_for(controller, lambda: seen.append(controller.samples_done[0]) or seen[-1] >= 8)
     assert seen == sorted(seen)
-    assert seen[0] < 8
 
 
 def test_a_move_is_seen_at_once_and_drops_what_was_being_rendered(walk):
