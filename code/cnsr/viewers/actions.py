@@ -56,11 +56,3 @@ def menus_of(actions: Sequence[Action[Controller]]) -> dict[str, list[Action[Con
     for action in actions:
         menus.setdefault(action.menu, []).append(action)
     return menus
-
-
-def check_keys(actions: Sequence[Action[Controller]]) -> None:
-    """Make sure that no key has two meanings. Raises ``ValueError`` naming one that has."""
-    seen: dict[str, str] = {}
-    for action in actions:
-        if action.key is not None and seen.setdefault(action.key, action.label) != action.label:
-            raise ValueError(f"{action.key} is the key of {seen[action.key]!r} and of {action.label!r}")

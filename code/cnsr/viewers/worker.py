@@ -129,9 +129,8 @@ class Worker(Generic[Result]):
     def close(self) -> None:
         """Cancel everything and wait for the thread to end."""
         with self._changed:
-            self._closed, self._waiting = True, None
-            self._cancel_running()
-            self._changed.notify_all()
+            self._closed = True
+            self.cancel()
         self._thread.join()
 
     def _is_busy(self) -> bool:

@@ -1,8 +1,7 @@
 """The table of actions."""
 
-import pytest
-
-from cnsr.viewers.actions import Action, check_keys, menus_of
+from cnsr.viewers.actions import Action, menus_of
+from cnsr.viewers.walk_actions import ACTIONS, WALK_KEY, WALK_KEYS
 
 
 def action(label, key=None, menu="Scene"):
@@ -23,6 +22,5 @@ def test_tool_tips_name_the_key():
 
 
 def test_a_key_has_one_meaning():
-    check_keys([action("a", "R"), action("b"), action("c"), action("d", "Ctrl+R")])
-    with pytest.raises(ValueError, match="R is the key of 'a' and of 'b'"):
-        check_keys([action("a", "R"), action("b", "R")])
+    keys = [*(one.key for one in ACTIONS if one.key), *(held.key for held in WALK_KEYS), WALK_KEY]
+    assert len(keys) == len(set(keys)) == 12
