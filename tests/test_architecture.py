@@ -19,6 +19,7 @@ LAYERS = (
     {"training"},
     {"pictures"},
     {"quickstart"},
+    {"viewers"},
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
@@ -93,3 +94,18 @@ def test_only_the_renderer_touches_the_native_module():
 
 def test_every_folder_is_a_package_that_setup_finds():
     assert all((file.parent / "__init__.py").is_file() for file in FILES)
+
+
+# These draw, so they need libraries of the system and a display (cnsr/viewers/desktop.py).
+DRAWING = {"theme", "window", "textures", "image_views", "widgets"}
+
+
+def test_what_decides_in_viewers_knows_no_window():
+    files = [file for file in FILES if file.parent == PACKAGE / "viewers"]
+    assert files
+    for file in files:
+        draws = any(module.split(".")[0] == "imgui_bundle" for module in imports_of(file))
+        assert draws == (file.stem in DRAWING or file.stem.endswith("_front_end")), file
+        if not draws:
+            own = {module.split(".")[-1] for module in imports_of(file) if module.startswith("cnsr.viewers.")}
+            assert not own & DRAWING, file

@@ -39,3 +39,7 @@ class StorageError(UserError):
 
 class TrainingError(UserError):
     """Training cannot go on: the loss is no number, or nothing is left to be trained."""
+
+
+class ViewerError(UserError):
+    """A window cannot be opened here, or a viewer is asked for something that there is not."""

@@ -179,8 +179,9 @@ class PathTracer:
             progress: called now and then with the share that is done, 1.0 at the end. What it raises stops the
                 rendering.
             target_error: render until the error (see above) is at most this. The number of samples starts at `samples`
-                and doubles until then; what comes out is bit for bit what rendering with ``View.samples`` samples
-                gives. None renders `samples` samples. How honest the estimate is: ``docs/conventions.md``, "Noise".
+                and doubles until then; what comes out is what rendering with ``View.samples`` samples gives
+                (sums are added up in another order, whose rounding hardly ever shows). None renders `samples` samples.
+                How honest the estimate is: ``docs/conventions.md``, "Noise".
             max_samples: with `target_error`: samples a pixel at most; None is ``MAX_SAMPLES``, or `samples` if that is
                 more.
 

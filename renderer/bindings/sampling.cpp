@@ -70,7 +70,7 @@ py::array_t<float> vectors(size_t count, Function&& value) {
 py::array_t<float> sobol(const Array<uint32_t>& indices, uint32_t dimension, uint32_t seed) {
     const auto count = static_cast<size_t>(indices.size());
     return column(count, [&](size_t i) {
-        const Vec2 pair = sobol_pair(indices.data()[i], dimension / 2, seed);
+        const Vec2 pair = sobol_pair<float>(indices.data()[i], dimension / 2, seed);
         return dimension % 2 == 0 ? pair.x : pair.y;
     });
 }
@@ -80,13 +80,14 @@ py::tuple sample_bsdf_batch(Floats wo_array, const Triple& albedo, float roughne
     const Points3 u(std::move(u_array), "u");
     const size_t count = u.count();
     wo.expect(count, "wo");
-    const Bsdf bsdf = make_bsdf(to_vec3(albedo), roughness, ior);
+    const Bsdf<float> bsdf = make_bsdf(to_vec3(albedo), roughness, ior);
     py::array_t<float> directions = new_matrix(count, 3);
     py::array_t<float> weights = new_matrix(count, 3);
     py::array_t<float> densities = new_column(count);
     for (size_t i = 0; i < count; ++i) {
         const Vec3 n = u[i];
-        const BsdfSample sample = sample_bsdf(bsdf, specular_probability(bsdf, wo[i]), wo[i], n.x, {n.y, n.z});
+        const BsdfSample<float> sample =
+            sample_bsdf(bsdf, specular_probability(bsdf, wo[i]), wo[i], n.x, Vec2{n.y, n.z});
         const bool valid = sample.value.pdf > 0.0f;
         store(directions.mutable_data(), i, sample.wi);
         store(weights.mutable_data(), i, valid ? sample.value.total() / sample.value.pdf : Vec3{});
@@ -100,11 +101,11 @@ py::tuple evaluate_bsdf_batch(Floats wo_array, Floats wi_array, const Triple& al
     const Points3 wi(std::move(wi_array), "wi");
     const size_t count = wi.count();
     wo.expect(count, "wo");
-    const Bsdf bsdf = make_bsdf(to_vec3(albedo), roughness, ior);
+    const Bsdf<float> bsdf = make_bsdf(to_vec3(albedo), roughness, ior);
     py::array_t<float> values = new_matrix(count, 3);
     py::array_t<float> densities = new_column(count);
     for (size_t i = 0; i < count; ++i) {
-        const BsdfValue value = evaluate_bsdf(bsdf, specular_probability(bsdf, wo[i]), wo[i], wi[i]);
+        const BsdfValue<float> value = evaluate_bsdf(bsdf, specular_probability(bsdf, wo[i]), wo[i], wi[i]);
         store(values.mutable_data(), i, value.total());
         densities.mutable_data()[i] = value.pdf;
     }
@@ -119,7 +120,7 @@ py::tuple sample_light_batch(const Shape& shape, const Triple& point, Floats u_a
     py::array_t<float> distances = new_column(count);
     py::array_t<float> densities = new_column(count);
     for (size_t i = 0; i < count; ++i) {
-        const LightSample sample = sample_light(shape, to_vec3(point), u[i]);
+        const LightSample<float> sample = sample_light(shape, to_vec3(point), u[i]);
         store(directions.mutable_data(), i, sample.direction);
         distances.mutable_data()[i] = sample.distance;
         densities.mutable_data()[i] = sample.pdf;

@@ -47,51 +47,90 @@ inline constexpr uint32_t kMirrorRayBuffers = bit(Buffer::mirror_hit) | bit(Buff
 
 // The light that one sample carries to the camera. The diffuse parts are those of paths whose first scattering is
 // diffuse.
+template <class F>
 struct Radiance {
-    Vec3 direct;
-    Vec3 indirect;
-    Vec3 direct_diffuse;
-    Vec3 indirect_diffuse;
+    Vector3<F> direct;
+    Vector3<F> indirect;
+    Vector3<F> direct_diffuse;
+    Vector3<F> indirect_diffuse;
 };
 
 // What one sample sees at the first hit. The defaults are what a ray into the void leaves behind: nothing shades it.
+template <class F>
 struct Features {
-    Vec3 position;
-    Vec3 normal;
-    float depth = 0.0f;
-    float id = 0.0f;
-    Vec3 albedo;
-    float roughness = 0.0f;
-    Vec3 mirror;
-    Vec3 mirror_hit;
-    Vec3 mirror_normal;
-    float shadows = 1.0f;
-    float ao = 1.0f;
+    Vector3<F> position;
+    Vector3<F> normal;
+    F depth{};
+    F id{};
+    Vector3<F> albedo;
+    F roughness{};
+    Vector3<F> mirror;
+    Vector3<F> mirror_hit;
+    Vector3<F> mirror_normal;
+    F shadows = spread<F>(1.0f);
+    F ao = spread<F>(1.0f);
 };
 
+template <class F>
 struct SampleResult {
-    Radiance radiance;
-    Features features;
+    Radiance<F> radiance;
+    Features<F> features;
 };
 
-inline constexpr float kLargestFloat = 0x1.fffffep127f;
-inline constexpr uint32_t kValuesPerSample = sizeof(SampleResult) / sizeof(float);
+inline constexpr uint32_t kValuesPerSample = sizeof(SampleResult<float>) / sizeof(float);
+
+// The numbers of samples in a row, in the order in which `SampleResult` names them.
+template <class F>
+struct SampleValues {
+    F at[kValuesPerSample];
+
+    RND_HD static SampleValues of(const SampleResult<F>& result) {
+        static_assert(sizeof(SampleValues) == sizeof(result));
+        SampleValues values;
+        __builtin_memcpy(&values, &result, sizeof(values));
+        return values;
+    }
+    RND_HD SampleResult<F> result() const {
+        SampleResult<F> result;
+        __builtin_memcpy(static_cast<void*>(&result), this, sizeof(result));
+        return result;
+    }
+};
+
+template <class M, class F>
+RND_HD SampleResult<F> select(const M& mask, const SampleResult<F>& a, const SampleResult<F>& b) {
+    SampleValues<F> chosen = SampleValues<F>::of(a);
+    const SampleValues<F> other = SampleValues<F>::of(b);
+    for (uint32_t i = 0; i < kValuesPerSample; ++i) chosen.at[i] = select(mask, chosen.at[i], other.at[i]);
+    return chosen.result();
+}
+
+// Samples of which those that are not finite are left out.
+template <class F>
+struct ValidSamples {
+    SampleValues<F> values;
+    LaneArray<F> valid;  // 1 or 0
+
+    RND_HD static ValidSamples of(const SampleResult<F>& result) {
+        ValidSamples samples{SampleValues<F>::of(result), {}};
+        MaskOf<F> finite = is_finite(samples.values.at[0]);
+        for (uint32_t i = 1; i < kValuesPerSample; ++i) finite = finite & is_finite(samples.values.at[i]);
+        if (!all(finite)) {
+            for (F& value : samples.values.at) value = select(finite, value, F{});
+        }
+        samples.valid.store(select(finite, spread<F>(1.0f), F{}));
+        return samples;
+    }
+};
 
 // All samples of one pixel. Sums in double precision, so that long renderings converge.
 class PixelSums {
   public:
-    // A sample that is not finite is left out and counted.
-    RND_HD void add(const SampleResult& sample) {
-        float values[kValuesPerSample];
-        __builtin_memcpy(values, &sample, sizeof(values));
-        uint32_t wrong = 0;
-        for (const float value : values) wrong |= std::fabs(value) <= kLargestFloat ? 0u : 1u;
-        if (wrong != 0) {
-            ++dropped_;
-            return;
-        }
-        for (uint32_t i = 0; i < kValuesPerSample; ++i) sums_[i] += static_cast<double>(values[i]);
-        ++count_;
+    // The lanes [first, end). Samples that are not finite are counted.
+    template <class F>
+    RND_HD void add(const ValidSamples<F>& samples, int first, int end) {
+        for (uint32_t i = 0; i < kValuesPerSample; ++i) sums_[i] += Number<F>::sum(samples.values.at[i], first, end);
+        for (int lane = first; lane < end; ++lane) ++(samples.valid.at[lane] != 0.0f ? count_ : dropped_);
     }
 
     // The means, buffer by buffer. A pixel without a single valid sample is black.
@@ -101,19 +140,18 @@ class PixelSums {
     RND_HD uint32_t valid() const { return count_; }
     // Luminance (Rec. 709) of the beauty of all valid samples together.
     RND_HD double luminance_sum() const {
-        static_assert(offsetof(Radiance, direct) == 0 && offsetof(Radiance, indirect) == 3 * sizeof(float));
-        static_assert(offsetof(SampleResult, radiance) == 0);
+        using Sums = Radiance<float>;
+        static_assert(offsetof(Sums, direct) == 0 && offsetof(Sums, indirect) == 3 * sizeof(float));
+        static_assert(offsetof(SampleResult<float>, radiance) == 0);
         return 0.2126 * (sums_[0] + sums_[3]) + 0.7152 * (sums_[1] + sums_[4]) + 0.0722 * (sums_[2] + sums_[5]);
     }
 
   private:
-    RND_HD SampleResult mean() const {
-        float values[kValuesPerSample];
+    RND_HD SampleResult<float> mean() const {
+        SampleValues<float> values;
         const double count = count_ > 0 ? static_cast<double>(count_) : 1.0;
-        for (uint32_t i = 0; i < kValuesPerSample; ++i) values[i] = static_cast<float>(sums_[i] / count);
-        SampleResult result;
-        __builtin_memcpy(&result, values, sizeof(values));
-        return result;
+        for (uint32_t i = 0; i < kValuesPerSample; ++i) values.at[i] = static_cast<float>(sums_[i] / count);
+        return values.result();
     }
 
     double sums_[kValuesPerSample] = {};
@@ -131,9 +169,9 @@ RND_HD float split_exactly(float total, float& part) {
 
 RND_HD void PixelSums::resolve(Vec3* out) const {
     const auto at = [out](Buffer buffer) -> Vec3& { return out[static_cast<uint32_t>(buffer)]; };
-    const SampleResult sample = mean();
-    const Radiance& radiance = sample.radiance;
-    const Features& features = sample.features;
+    const SampleResult<float> sample = mean();
+    const Radiance<float>& radiance = sample.radiance;
+    const Features<float>& features = sample.features;
     const Vec3 beauty = radiance.direct + radiance.indirect;
     Vec3 diffuse = radiance.direct_diffuse + radiance.indirect_diffuse;
     const Vec3 specular{split_exactly(beauty.x, diffuse.x), split_exactly(beauty.y, diffuse.y),

@@ -16,12 +16,14 @@ struct Camera {
 };
 
 // A ray through the image at (x, y) in [0, 1]^2, y downwards.
-RND_HD Ray camera_ray(const Camera& camera, float x, float y) {
-    const float right = (2.0f * x - 1.0f) * camera.tangent;
-    const float above = (1.0f - 2.0f * y) * camera.tangent;
-    const Vec3 through = camera.side * right + camera.up * above - camera.backward;
-    const float stretch = length(through);
-    return {camera.position, camera.near * stretch, through / stretch, camera.far * stretch};
+template <class F>
+RND_HD RayOf<F> camera_ray(const Camera& camera, const F& x, const F& y) {
+    const F right = (2.0f * x - 1.0f) * camera.tangent;
+    const F above = (1.0f - 2.0f * y) * camera.tangent;
+    const Vector3<F> through =
+        spread<F>(camera.side) * right + spread<F>(camera.up) * above - spread<F>(camera.backward);
+    const F stretch = length(through);
+    return {spread<F>(camera.position), camera.near * stretch, through / stretch, camera.far * stretch};
 }
 
 }  // namespace rnd

@@ -17,61 +17,74 @@ inline constexpr uint32_t kShadowLightSlot = 3;
 inline constexpr uint32_t kFirstBounceSlot = 4;
 
 // Perfect mirrors without a texture show nothing of their own.
-RND_HD Vec3 visible_albedo(const Material& material, const Vec3& color) {
-    return material.roughness <= 0.05f && material.texture == kNone ? Vec3{} : color;
+template <class F>
+RND_HD Vector3<F> visible_albedo(const Surface<F>& surface) {
+    const MaskOf<F> mirror = (surface.roughness <= 0.05f) & !surface.textured;
+    return select(mirror, Vector3<F>{}, surface.color);
 }
 
 // An interpolated normal can reflect a ray into the surface; such a ray is traced along the surface instead.
-RND_HD Vec3 keep_above(const Vec3& direction, const Vec3& geometric_normal) {
+template <class F>
+RND_HD Vector3<F> keep_above(const Vector3<F>& direction, const Vector3<F>& geometric_normal) {
     constexpr float kMinCosine = 1e-3f;
-    const float cosine = dot(direction, geometric_normal);
-    return cosine > 0.0f ? direction
-                         : normalize_or(direction + geometric_normal * (kMinCosine - cosine), geometric_normal);
+    const F cosine = dot(direction, geometric_normal);
+    const MaskOf<F> above = cosine > 0.0f;
+    if (all(above)) return direction;
+    const Vector3<F> along = normalize_or(direction + geometric_normal * F(kMinCosine - cosine), geometric_normal);
+    return select(above, direction, along);
 }
 
-template <class Scene>
-RND_HD void gather_mirror(const Scene& scene, const Surface& surface, const Vec3& mirror, Features& features) {
-    const Ray ray = leave(surface, keep_above(mirror, surface.geometric_normal), kInfinity);
-    Hit hit;
-    if (!scene.intersect(ray, hit)) return;
-    const Surface reflected = make_surface(scene.data(), ray, hit);
-    features.mirror_hit = reflected.position;
-    features.mirror_normal = reflected.shading.n;
+template <class F, class Scene>
+RND_HD void gather_mirror(const Scene& scene, const MaskOf<F>& mask, const Surface<F>& surface, Features<F>& features) {
+    const Vector3<F> direction = keep_above(features.mirror, surface.geometric_normal);
+    const RayOf<F> ray = leave(surface, direction, spread<F>(kInfinity));
+    HitOf<F> hit;
+    const MaskOf<F> found = scene.intersect(mask, ray, hit);
+    if (none(found)) return;
+    const Surface<F> reflected = make_surface(scene.data(), found, ray, hit);
+    features.mirror_hit = select(found, reflected.position, Vector3<F>{});
+    features.mirror_normal = select(found, reflected.shading.n, Vector3<F>{});
 }
 
 // Whether a random point of a random light is visible.
-template <class Scene>
-RND_HD float sample_shadow(const Scene& scene, const Surface& surface, const Sampler& sampler) {
+template <class F, class Scene>
+RND_HD F sample_shadow(const Scene& scene, const MaskOf<F>& mask, const Surface<F>& surface,
+                       const Sampler<F>& sampler) {
     const SceneData& data = scene.data();
-    if (data.light_count == 0) return 1.0f;
-    const float choice = sampler.pair(kShadowLightSlot).x * static_cast<float>(data.light_count);
-    const int32_t last = data.light_count - 1;
-    const int32_t index = static_cast<int32_t>(choice) < last ? static_cast<int32_t>(choice) : last;
-    const LightConnection connection = connect(surface, data, index, sampler.pair(kShadowSlot));
-    return connection.pdf > 0.0f && !scene.occluded(connection.ray) ? 1.0f : 0.0f;
+    if (data.light_count == 0) return spread<F>(1.0f);
+    const F choice = sampler.pair(kShadowLightSlot).x * static_cast<float>(data.light_count);
+    const IntOf<F> last = IntOf<F>{} + (data.light_count - 1);
+    const IntOf<F> index = minimum(Number<F>::to_int(choice), last);
+    const LightOf<F> light = load_lights<F>(data, mask, index);
+    const LightConnection<F> connection = connect(surface, light, index, sampler.pair(kShadowSlot));
+    const MaskOf<F> connected = mask & (connection.pdf > 0.0f);
+    const MaskOf<F> visible = connected & !scene.occluded(connected, connection.ray);
+    return select(visible, spread<F>(1.0f), F{});
 }
 
-template <class Scene>
-RND_HD float sample_ambient_occlusion(const Scene& scene, const Surface& surface, const Sampler& sampler) {
-    const Vec3 direction = surface.shading.to_world(sample_cosine_hemisphere(sampler.pair(kOcclusionSlot)));
-    return scene.occluded(leave(surface, direction, kOcclusionRadius)) ? 0.0f : 1.0f;
+template <class F, class Scene>
+RND_HD F sample_ambient_occlusion(const Scene& scene, const MaskOf<F>& mask, const Surface<F>& surface,
+                                  const Sampler<F>& sampler) {
+    const Vector3<F> direction = surface.shading.to_world(sample_cosine_hemisphere(sampler.pair(kOcclusionSlot)));
+    const RayOf<F> ray = leave(surface, direction, spread<F>(kOcclusionRadius));
+    return select(scene.occluded(mask, ray), F{}, spread<F>(1.0f));
 }
 
-template <class Scene>
-RND_HD Features gather_features(const Scene& scene, uint32_t buffers, const Sampler& sampler, const Surface& surface,
-                                const Vec3& color, float depth) {
-    const Material& material = scene.data().materials[surface.material];
-    Features features;
+// Of lanes in `mask`.
+template <class F, class Scene>
+RND_HD Features<F> gather_features(const Scene& scene, uint32_t buffers, const Sampler<F>& sampler,
+                                   const MaskOf<F>& mask, const Surface<F>& surface, const F& depth) {
+    Features<F> features;
     features.position = surface.position;
     features.normal = surface.shading.n;
     features.depth = depth;
-    features.id = material.id;
-    features.albedo = visible_albedo(material, color);
-    features.roughness = material.roughness;
+    features.id = surface.id;
+    features.albedo = visible_albedo(surface);
+    features.roughness = surface.roughness;
     features.mirror = reflect(surface.wo, surface.shading.n);
-    if ((buffers & kMirrorRayBuffers) != 0) gather_mirror(scene, surface, features.mirror, features);
-    if ((buffers & bit(Buffer::shadows)) != 0) features.shadows = sample_shadow(scene, surface, sampler);
-    if ((buffers & bit(Buffer::ao)) != 0) features.ao = sample_ambient_occlusion(scene, surface, sampler);
+    if ((buffers & kMirrorRayBuffers) != 0) gather_mirror(scene, mask, surface, features);
+    if ((buffers & bit(Buffer::shadows)) != 0) features.shadows = sample_shadow(scene, mask, surface, sampler);
+    if ((buffers & bit(Buffer::ao)) != 0) features.ao = sample_ambient_occlusion(scene, mask, surface, sampler);
     return features;
 }
 

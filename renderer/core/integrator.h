@@ -1,7 +1,8 @@
 // The path tracer. `Scene` is the narrow seam to whatever intersects rays:
 //     const SceneData& data() const;
-//     bool intersect(const Ray&, Hit&) const;   the nearest hit within (t_min, t_max)
-//     bool occluded(const Ray&) const;          whether there is any
+//     MaskOf<F> intersect(const MaskOf<F>& mask, const RayOf<F>&, HitOf<F>&) const;   which rays of `mask` hit
+//         something within (t_min, t_max), and the nearest there
+//     MaskOf<F> occluded(const MaskOf<F>& mask, const RayOf<F>&) const;               whether there is anything
 #pragma once
 
 #include "core/camera.h"
@@ -18,39 +19,45 @@ struct Settings {
 inline constexpr uint32_t kSlotsPerBounce = 3;  // point on a light; direction; choice of light and of lobe
 
 // Light scattered at one vertex, and the part of it that the diffuse lobe scattered.
+template <class F>
 struct Scattered {
-    Vec3 total;
-    Vec3 diffuse;
+    Vector3<F> total;
+    Vector3<F> diffuse;
 };
 
 // Next-event estimation: light from a point on one light, chosen by `u_choice` and `u`, that `bsdf` scatters to the
 // viewer of `surface`.
-template <class Scene>
-RND_HD Scattered scatter_sampled_light(const Scene& scene, const Surface& surface, const Bsdf& bsdf, float p_specular,
-                                       const LightSelector& selector, float u_choice, const Vec2& u) {
+template <class F, class Scene>
+RND_HD Scattered<F> scatter_sampled_light(const Scene& scene, const MaskOf<F>& mask, const Surface<F>& surface,
+                                          const Bsdf<F>& bsdf, const F& p_specular, const LightSelector<F>& selector,
+                                          const F& u_choice, const Vector2<F>& u) {
     const SceneData& data = scene.data();
-    float probability = 0.0f;
-    const int32_t index = selector.select(data, u_choice, probability);
-    if (index == kNone) return {};
-    const LightConnection connection = connect(surface, data, index, u);
-    if (!(connection.pdf > 0.0f)) return {};
-    const Vec3 wi = surface.shading.to_local(connection.direction);
-    const BsdfValue value = evaluate_bsdf(bsdf, p_specular, surface.wo_local, wi);
-    if (is_black(value.total()) || scene.occluded(connection.ray)) return {};
-    const float pdf = connection.pdf * probability;
-    const Vec3 light_sample = data.lights[index].radiance * (mis_weight(pdf, value.pdf) / pdf);
-    return {value.total() * light_sample, value.diffuse * light_sample};
+    F probability{};
+    const IntOf<F> index = selector.select_light(data, u_choice, probability);
+    const MaskOf<F> chosen = mask & (index != kNone);
+    const LightOf<F> light = load_lights<F>(data, chosen, index);
+    const LightConnection<F> connection = connect(surface, light, index, u);
+    const Vector3<F> wi = surface.shading.to_local(connection.direction);
+    const BsdfValue<F> value = evaluate_bsdf(bsdf, p_specular, surface.wo_local, wi);
+    const MaskOf<F> matters = chosen & (connection.pdf > 0.0f) & !is_black(value.total());
+    if (none(matters)) return {};
+    const MaskOf<F> lit = matters & !scene.occluded(matters, connection.ray);
+    const F pdf = connection.pdf * probability;
+    const Vector3<F> light_sample = light.radiance * F(mis_weight(pdf, value.pdf) / pdf);
+    return {select(lit, value.total() * light_sample, Vector3<F>{}),
+            select(lit, value.diffuse * light_sample, Vector3<F>{})};
 }
 
-// A path that grows from the camera, and the light it has found.
+// A path that grows from the camera, and the light it has found. Paths in step are at the same vertex.
+template <class F>
 struct Path {
     int32_t vertex = 1;
-    Vec3 throughput{1.0f, 1.0f, 1.0f};
-    Vec3 diffuse_share;  // how much of `throughput` the diffuse lobe scattered at the first vertex
-    Radiance radiance;
+    Vector3<F> throughput = spread<F>(Vec3{1.0f, 1.0f, 1.0f});
+    Vector3<F> diffuse_share;  // how much of `throughput` the diffuse lobe scattered at the first vertex
+    Radiance<F> radiance;
 
     // Light scattered at the current vertex, which a light sent there straight.
-    RND_HD void add_scattered(const Scattered& light) {
+    RND_HD void add_scattered(const Scattered<F>& light) {
         if (vertex == 1) {
             radiance.direct += light.total;
             radiance.direct_diffuse += light.diffuse;
@@ -61,102 +68,121 @@ struct Path {
     }
 
     // Light that came along the ray which was sampled at the current vertex; `throughput` includes that vertex.
-    RND_HD void add_met(const Vec3& emitted) {
-        const Vec3 light = throughput * emitted;
+    RND_HD void add_met(const Vector3<F>& emitted) {
+        const Vector3<F> light = throughput * emitted;
         (vertex == 1 ? radiance.direct : radiance.indirect) += light;
         (vertex == 1 ? radiance.direct_diffuse : radiance.indirect_diffuse) += light * diffuse_share;
     }
 
-    RND_HD void extend(const BsdfValue& value) {
-        const Vec3 total = value.total();
+    // Where `mask` is false, the path has ended and carries nothing more.
+    RND_HD void extend(const MaskOf<F>& mask, const BsdfValue<F>& value) {
+        const Vector3<F> total = value.total();
         if (vertex == 1) {
-            diffuse_share = {total.x > 0.0f ? value.diffuse.x / total.x : 0.0f,
-                             total.y > 0.0f ? value.diffuse.y / total.y : 0.0f,
-                             total.z > 0.0f ? value.diffuse.z / total.z : 0.0f};
+            diffuse_share = {share(value.diffuse.x, total.x), share(value.diffuse.y, total.y),
+                             share(value.diffuse.z, total.z)};
         }
-        throughput *= total / value.pdf;
+        throughput = select(mask, throughput * (total / value.pdf), Vector3<F>{});
+    }
+
+    RND_HD static F share(const F& part, const F& total) {
+        return select(MaskOf<F>(total > 0.0f), F(part / total), F{});
     }
 };
 
-RND_HD void clamp_indirect(Radiance& radiance, float limit) {
-    const float largest = max_component(radiance.indirect);
-    if (!(largest > limit)) return;
+template <class F>
+RND_HD void clamp_indirect(Radiance<F>& radiance, float limit) {
+    const F largest = max_component(radiance.indirect);
+    const MaskOf<F> above = largest > limit;
+    if (none(above)) return;
     // All channels shrink alike, so that the color stays.
-    radiance.indirect *= limit / largest;
-    radiance.indirect_diffuse *= limit / largest;
+    const F scale = select(above, F(limit / largest), spread<F>(1.0f));
+    radiance.indirect *= scale;
+    radiance.indirect_diffuse *= scale;
+}
+
+// What lights emit that a ray meets: hidden ones on its way, and the surface on which it ends, where `found`.
+template <class F>
+RND_HD Vector3<F> met_emission(const SceneData& scene, const Departure<F>& departure, const MaskOf<F>& mask,
+                               const MaskOf<F>& found, const HitOf<F>& hit, const Surface<F>& next) {
+    const F t_end = select(found, hit.t, spread<F>(kInfinity));
+    Vector3<F> emitted = hidden_emission(scene, departure, mask, t_end);
+    const MaskOf<F> shines = found & (next.light != kNone);
+    if (any(shines)) {
+        const LightOf<F> light = load_lights<F>(scene, shines, next.light);
+        const F weight = departure.weight(scene, light, next.light);
+        const Vector3<F> own = emission(light, shines, next);
+        emitted += select(MaskOf<F>(!is_black(own)), own * weight, Vector3<F>{});
+    }
+    return emitted;
 }
 
 // Light that reaches the viewer of `first`, the first vertex, along paths of at most `vertices` vertices. The last
 // vertex takes no light sample: it only shows its own emission.
-template <class Scene>
-RND_HD Radiance trace_light(const Scene& scene, const Settings& settings, const Sampler& sampler, const Surface& first,
-                            Vec3 color, int32_t vertices) {
+template <class F, class Scene>
+RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, const Sampler<F>& sampler, MaskOf<F> alive,
+                               const Surface<F>& first, int32_t vertices) {
     const SceneData& data = scene.data();
-    Path path;
-    path.radiance.direct = emission(data, first);
-    Departure departure;
+    Path<F> path;
+    const MaskOf<F> shines = alive & (first.light != kNone);
+    if (any(shines)) path.radiance.direct = emission(load_lights<F>(data, shines, first.light), shines, first);
+    Departure<F> departure;
     departure.surface = first;
     departure.weigh = settings.next_event_estimation;
-    for (; path.vertex < vertices; ++path.vertex) {
+    for (; path.vertex < vertices && any(alive); ++path.vertex) {
         const uint32_t slot = kFirstBounceSlot + kSlotsPerBounce * static_cast<uint32_t>(path.vertex - 1);
-        const Vec2 choice = sampler.pair(slot + 2);
-        const Surface& surface = departure.surface;
-        const Material& material = data.materials[surface.material];
-        const Bsdf bsdf = make_bsdf(color, material.roughness, material.ior);
-        const float p_specular = specular_probability(bsdf, surface.wo_local);
+        const Vector2<F> choice = sampler.pair(slot + 2);
+        const Surface<F>& surface = departure.surface;
+        const Bsdf<F> bsdf = make_bsdf(surface.color, surface.roughness, surface.ior);
+        const F p_specular = specular_probability(bsdf, surface.wo_local);
 
         // Light from a sampled point on a light.
         if (settings.next_event_estimation && data.light_count > 0) {
             departure.selector = make_light_selector(data, surface.origin, surface.shading.n);
-            path.add_scattered(scatter_sampled_light(scene, surface, bsdf, p_specular, departure.selector, choice.x,
-                                                     sampler.pair(slot)));
+            path.add_scattered(scatter_sampled_light(scene, alive, surface, bsdf, p_specular, departure.selector,
+                                                     choice.x, sampler.pair(slot)));
         }
 
         // A direction in which the path goes on.
-        const BsdfSample sample = sample_bsdf(bsdf, p_specular, surface.wo_local, choice.y, sampler.pair(slot + 1));
-        if (!(sample.value.pdf > 0.0f)) break;
+        const BsdfSample<F> sample = sample_bsdf(bsdf, p_specular, surface.wo_local, choice.y, sampler.pair(slot + 1));
         departure.pdf = sample.value.pdf;
-        departure.ray = leave(surface, surface.shading.to_world(sample.wi), kInfinity);
-        if (dot(departure.ray.direction, surface.geometric_normal) <= 0.0f) break;
-        path.extend(sample.value);
-        if (is_black(path.throughput)) break;
+        departure.ray = leave(surface, surface.shading.to_world(sample.wi), spread<F>(kInfinity));
+        alive = alive & (departure.pdf > 0.0f) & (dot(departure.ray.direction, surface.geometric_normal) > 0.0f);
+        path.extend(alive, sample.value);
+        alive = alive & !is_black(path.throughput);
+        if (none(alive)) break;
 
         // Lights that lie in this direction, and the next vertex.
-        Hit hit;
-        const bool found = scene.intersect(departure.ray, hit);
-        Vec3 emitted = hidden_emission(data, departure, found ? hit.t : kInfinity);
-        if (!found) {
-            path.add_met(emitted);
-            break;
-        }
-        const Surface next = make_surface(data, departure.ray, hit);
-        const Vec3 own = emission(data, next);
-        if (!is_black(own)) emitted += own * departure.weight(data, next.light);
-        path.add_met(emitted);
+        HitOf<F> hit;
+        const MaskOf<F> found = scene.intersect(alive, departure.ray, hit);
+        const Surface<F> next = make_surface(data, found, departure.ray, hit);
+        path.add_met(met_emission(data, departure, alive, found, hit, next));
         departure.surface = next;
-        color = textured_color(data, data.materials[next.material], next.uv);
+        alive = found;
     }
     clamp_indirect(path.radiance, settings.clamp);
     return path.radiance;
 }
 
-// One sample of one pixel: everything along one ray from the camera.
-template <class Scene>
-RND_HD SampleResult trace_sample(const Scene& scene, const Settings& settings, const Sampler& sampler, const Ray& ray) {
+// One sample of a pixel in each lane: everything along one ray from the camera.
+template <class F, class Scene>
+RND_HD SampleResult<F> trace_samples(const Scene& scene, const Settings& settings, const Sampler<F>& sampler,
+                                     const MaskOf<F>& mask, const RayOf<F>& ray) {
     const SceneData& data = scene.data();
-    SampleResult result;
-    Hit hit;
-    if (data.bounces < 1 || !scene.intersect(ray, hit)) return result;
-    const Surface surface = make_surface(data, ray, hit);
-    const Vec3 color = textured_color(data, data.materials[surface.material], surface.uv);
-    result.features = gather_features(scene, settings.buffers, sampler, surface, color, hit.t);
+    const SampleResult<F> nothing;
+    if (data.bounces < 1) return nothing;
+    HitOf<F> hit;
+    const MaskOf<F> found = scene.intersect(mask, ray, hit);
+    if (none(found)) return nothing;
+    const Surface<F> surface = make_surface(data, found, ray, hit);
+    SampleResult<F> result;
+    result.features = gather_features(scene, settings.buffers, sampler, found, surface, hit.t);
     if ((settings.buffers & kRadianceBuffers) != 0) {
         // Direct light alone needs no more than the light that the first scattering meets.
         const bool full = (settings.buffers & kFullPathBuffers) != 0;
         const int32_t vertices = full || data.bounces < 2 ? data.bounces : 2;
-        result.radiance = trace_light(scene, settings, sampler, surface, color, vertices);
+        result.radiance = trace_light(scene, settings, sampler, found, surface, vertices);
     }
-    return result;
+    return select(found, result, nothing);
 }
 
 // One view of a scene: where from, and how well.
@@ -169,17 +195,90 @@ struct ViewSettings {
     uint64_t view = 0;
 };
 
-// Adds samples [first, end) of the pixel (x, y), box-filtered.
-template <class Scene>
-RND_HD void render_pixel(const Scene& scene, const ViewSettings& view, uint32_t x, uint32_t y, uint32_t first,
-                         uint32_t end, PixelSums& sums) {
+// Samples [first, end) of each pixel of a part of a row, one after another.
+struct SampleRange {
+    uint32_t y = 0;
+    uint32_t x_begin = 0;
+    uint32_t x_end = 0;
+    uint32_t first = 0;
+    uint32_t end = 0;
+
+    RND_HD uint32_t per_pixel() const { return end - first; }
+    RND_HD uint64_t count() const { return uint64_t{x_end - x_begin} * per_pixel(); }
+};
+
+// The samples that lanes take, one after another, and their pixels.
+template <class F>
+struct LaneSamples {
+    int count = 0;
+    IntArray<F> seed{};
+    IntArray<F> index{};
+    IntArray<F> x{};
+
+    RND_HD MaskOf<F> mask() const {
+        IntArray<F> used{};
+        for (int lane = 0; lane < count; ++lane) used.at[lane] = 1;
+        return used.load() != 0;
+    }
+    RND_HD Sampler<F> sampler() const { return {UintOf<F>(seed.load()), UintOf<F>(index.load())}; }
+};
+
+// Walks over the samples of a range.
+class SampleWalk {
+  public:
+    RND_HD SampleWalk(const ViewSettings& view, const SampleRange& range)
+        : view_(view), range_(range), left_(range.count()), x_(range.x_begin), index_(range.first), seed_(seed()) {}
+
+    RND_HD bool done() const { return left_ == 0; }
+
+    template <class F>
+    RND_HD LaneSamples<F> take() {
+        constexpr int kLanes = Number<F>::kLanes;
+        LaneSamples<F> lanes;
+        lanes.count = left_ < uint64_t{kLanes} ? static_cast<int>(left_) : kLanes;
+        left_ -= static_cast<uint64_t>(lanes.count);
+        for (int lane = 0; lane < lanes.count; ++lane) {
+            lanes.seed.at[lane] = static_cast<int32_t>(seed_);
+            lanes.index.at[lane] = static_cast<int32_t>(index_);
+            lanes.x.at[lane] = static_cast<int32_t>(x_);
+            if (++index_ < range_.end) continue;
+            index_ = range_.first;
+            ++x_;
+            seed_ = seed();
+        }
+        return lanes;
+    }
+
+  private:
+    RND_HD uint32_t seed() const { return pixel_seed(view_.seed, view_.view, range_.y * view_.size + x_); }
+
+    const ViewSettings& view_;
+    const SampleRange& range_;
+    uint64_t left_;
+    uint32_t x_;
+    uint32_t index_;
+    uint32_t seed_;
+};
+
+// Adds the samples of a range to `sums`, which has an entry for each of its pixels; box-filtered.
+template <class F, class Scene>
+RND_HD void add_samples(const Scene& scene, const ViewSettings& view, const SampleRange& range, PixelSums* sums) {
     const float scale = 1.0f / static_cast<float>(view.size);
-    Sampler sampler{pixel_seed(view.seed, view.view, y * view.size + x), first};
-    for (; sampler.index < end; ++sampler.index) {
-        const Vec2 jitter = sampler.pair(kPixelSlot);
-        const Ray ray = camera_ray(view.camera, (static_cast<float>(x) + jitter.x) * scale,
-                                   (static_cast<float>(y) + jitter.y) * scale);
-        sums.add(trace_sample(scene, view.settings, sampler, ray));
+    for (SampleWalk walk(view, range); !walk.done();) {
+        const LaneSamples<F> lanes = walk.template take<F>();
+        const Sampler<F> sampler = lanes.sampler();
+        const Vector2<F> jitter = sampler.pair(kPixelSlot);
+        const F x = (Number<F>::to_float(lanes.x.load()) + jitter.x) * scale;
+        const F y = (static_cast<float>(range.y) + jitter.y) * scale;
+        const RayOf<F> ray = camera_ray(view.camera, x, y);
+        const ValidSamples<F> samples =
+            ValidSamples<F>::of(trace_samples(scene, view.settings, sampler, lanes.mask(), ray));
+        for (int first = 0; first < lanes.count;) {
+            int end = first + 1;
+            while (end < lanes.count && lanes.x.at[end] == lanes.x.at[first]) ++end;
+            sums[static_cast<uint32_t>(lanes.x.at[first]) - range.x_begin].add(samples, first, end);
+            first = end;
+        }
     }
 }
 

@@ -5,87 +5,147 @@
 
 namespace rnd {
 
+// A light of either kind in each lane.
+template <class F>
+struct LightOf {
+    MaskOf<F> is_sphere{};
+    Vector3<F> radiance;
+    F power{};
+    SphereOf<F> sphere;
+    RectangleOf<F> rectangle;
+};
+
+template <class F>
+RND_HD LightOf<F> spread(const Light& light) {
+    const bool sphere = light.kind == ObjectKind::sphere;
+    return {sphere ? MaskOf<F>(!MaskOf<F>{}) : MaskOf<F>{}, spread<F>(light.radiance), spread<F>(light.power),
+            spread<F>(light.sphere), spread<F>(light.rectangle)};
+}
+
+// The lights with these indices; only lanes in `mask` have one.
+template <class F>
+RND_HD LightOf<F> load_lights(const SceneData& scene, const MaskOf<F>& mask, const IntOf<F>& index) {
+    if (scene.light_count == 1) return spread<F>(scene.lights[0]);
+    IntArray<F> indices;
+    indices.store(index);
+    LaneArray<F> sphere{}, power{}, radius{};
+    VectorArray<F> radiance{}, center{}, middle{}, edge_u{}, edge_v{};
+    for_lanes(Number<F>::kLanes, mask, [&](int i) {
+        const Light& light = scene.lights[indices.at[i]];
+        sphere.at[i] = light.kind == ObjectKind::sphere ? 1.0f : 0.0f;
+        power.at[i] = light.power;
+        radius.at[i] = light.sphere.radius;
+        radiance.set(i, light.radiance);
+        center.set(i, light.sphere.center);
+        middle.set(i, light.rectangle.center);
+        edge_u.set(i, light.rectangle.edge_u);
+        edge_v.set(i, light.rectangle.edge_v);
+    });
+    return {sphere.load() != 0.0f,
+            radiance.load(),
+            power.load(),
+            {center.load(), radius.load()},
+            {middle.load(), edge_u.load(), edge_v.load()}};
+}
+
+// What `on(shape)` says of each lane's light, computed for the kinds that there are.
+template <class F, class Function>
+RND_HD auto of_kind(const LightOf<F>& light, const Function& on) {
+    if (all(light.is_sphere)) return on(light.sphere);
+    if (none(light.is_sphere)) return on(light.rectangle);
+    return select(light.is_sphere, on(light.sphere), on(light.rectangle));
+}
+
 // The estimates must be positive wherever a light contributes at all; beyond that they only steer the noise.
-RND_HD float estimate_contribution(const SphereShape& sphere, float power, const Vec3& point, const Vec3& normal) {
-    const Vec3 to_center = sphere.center - point;
-    const float d2 = length_squared(to_center);
-    const float r2 = square(sphere.radius);
-    if (d2 <= r2) return power / r2;
-    const float height = dot(to_center, normal) + sphere.radius;  // of the sphere's top above the horizon
-    return height > 0.0f ? power * minimum(height / std::sqrt(d2), 1.0f) / d2 : 0.0f;
+template <class F>
+RND_HD F estimate_contribution(const SphereOf<F>& sphere, const F& power, const Vector3<F>& point,
+                               const Vector3<F>& normal) {
+    const Vector3<F> to_center = sphere.center - point;
+    const F d2 = length_squared(to_center);
+    const F r2 = square(sphere.radius);
+    const F height = dot(to_center, normal) + sphere.radius;  // of the sphere's top above the horizon
+    const F cosine = minimum(F(height / square_root(d2)), spread<F>(1.0f));
+    const F outside = select(MaskOf<F>(height > 0.0f), F(power * cosine / d2), F{});
+    return select(MaskOf<F>(d2 <= r2), F(power / r2), outside);
 }
 
-RND_HD float estimate_contribution(const RectangleShape& rectangle, float power, const Vec3& point,
-                                   const Vec3& normal) {
-    const Vec3 area_vector = cross(rectangle.edge_u, rectangle.edge_v);
-    const Vec3 to_center = rectangle.center - point;
-    const float facing = -dot(area_vector, to_center);
-    const float reach = 0.5f * (std::fabs(dot(rectangle.edge_u, normal)) + std::fabs(dot(rectangle.edge_v, normal)));
-    const float height = dot(to_center, normal) + reach;  // of its highest corner above the horizon
-    if (facing <= 0.0f || height <= 0.0f) return 0.0f;
-    const float area = length(area_vector);
-    const float d2 = length_squared(to_center);
-    const float near2 = 0.25f * area;  // nearer than this, the center says little about the rest of the light
-    const float cosine_light = maximum(facing / (area * std::sqrt(d2)), minimum(1.0f, near2 / d2) * 0.5f);
-    const float cosine_point = minimum(height / std::sqrt(d2), 1.0f);
-    return power * cosine_light * cosine_point / maximum(d2, near2);
+template <class F>
+RND_HD F estimate_contribution(const RectangleOf<F>& rectangle, const F& power, const Vector3<F>& point,
+                               const Vector3<F>& normal) {
+    const Vector3<F> area_vector = cross(rectangle.edge_u, rectangle.edge_v);
+    const Vector3<F> to_center = rectangle.center - point;
+    const F facing = -dot(area_vector, to_center);
+    const F reach = 0.5f * (absolute(dot(rectangle.edge_u, normal)) + absolute(dot(rectangle.edge_v, normal)));
+    const F height = dot(to_center, normal) + reach;  // of its highest corner above the horizon
+    const F area = length(area_vector);
+    const F d2 = length_squared(to_center);
+    const F d = square_root(d2);
+    const F near2 = 0.25f * area;  // nearer than this, the center says little about the rest of the light
+    const F least = 0.5f * minimum(spread<F>(1.0f), F(near2 / d2));
+    const F cosine_light = maximum(F(facing / (area * d)), least);
+    const F cosine_point = minimum(F(height / d), spread<F>(1.0f));
+    const F estimate = power * cosine_light * cosine_point / maximum(d2, near2);
+    return select(MaskOf<F>((facing > 0.0f) & (height > 0.0f)), estimate, F{});
 }
 
-RND_HD float estimate_contribution(const Light& light, const Vec3& point, const Vec3& normal) {
-    return light.kind == ObjectKind::sphere ? estimate_contribution(light.sphere, light.power, point, normal)
-                                            : estimate_contribution(light.rectangle, light.power, point, normal);
+template <class F>
+RND_HD F estimate_contribution(const LightOf<F>& light, const Vector3<F>& point, const Vector3<F>& normal) {
+    return of_kind(light, [&](const auto& shape) { return estimate_contribution(shape, light.power, point, normal); });
 }
 
 // The choice at one vertex; `probability` gives the density that belongs to it.
+template <class F>
 struct LightSelector {
-    Vec3 point;
-    Vec3 normal;
-    float total = 0.0f;
+    Vector3<F> point;
+    Vector3<F> normal;
+    F total{};
 
-    RND_HD float probability(const SceneData& scene, int32_t light) const {
-        if (scene.light_count == 1) return 1.0f;
-        if (!(total > 0.0f)) return 0.0f;
-        return estimate_contribution(scene.lights[light], point, normal) / total;
+    RND_HD F probability(const SceneData& scene, const LightOf<F>& light) const {
+        if (scene.light_count == 1) return spread<F>(1.0f);
+        const F estimate = estimate_contribution(light, point, normal);
+        return select(MaskOf<F>(total > 0.0f), F(estimate / total), F{});
     }
 
     // Returns kNone where no light contributes.
-    RND_HD int32_t select(const SceneData& scene, float u, float& chosen_probability) const {
-        chosen_probability = 1.0f;
-        if (scene.light_count == 1) return 0;
-        float remaining = u * total;
-        int32_t chosen = kNone;
-        float chosen_estimate = 0.0f;
+    RND_HD IntOf<F> select_light(const SceneData& scene, const F& u, F& chosen_probability) const {
+        chosen_probability = spread<F>(1.0f);
+        if (scene.light_count == 1) return IntOf<F>{};
+        IntOf<F> chosen = IntOf<F>{} + kNone;
+        F chosen_estimate{};
+        F remaining = u * total;
+        MaskOf<F> found{};
         for (int32_t i = 0; i < scene.light_count; ++i) {
-            const float estimate = estimate_contribution(scene.lights[i], point, normal);
-            if (estimate <= 0.0f) continue;
-            chosen = i;
-            chosen_estimate = estimate;
-            if (remaining < estimate) break;
-            remaining -= estimate;
+            const F estimate = estimate_contribution(spread<F>(scene.lights[i]), point, normal);
+            const MaskOf<F> candidate = (!found) & (estimate > 0.0f);
+            chosen = select(candidate, IntOf<F>(IntOf<F>{} + i), chosen);
+            chosen_estimate = select(candidate, estimate, chosen_estimate);
+            found = found | (candidate & (remaining < estimate));
+            remaining = select(candidate, F(remaining - estimate), remaining);
         }
-        if (chosen != kNone) chosen_probability = chosen_estimate / total;
+        chosen_probability = chosen_estimate / total;
         return chosen;
     }
 };
 
-RND_HD LightSelector make_light_selector(const SceneData& scene, const Vec3& point, const Vec3& normal) {
-    LightSelector selector{point, normal, 0.0f};
+template <class F>
+RND_HD LightSelector<F> make_light_selector(const SceneData& scene, const Vector3<F>& point, const Vector3<F>& normal) {
+    LightSelector<F> selector{point, normal, F{}};
     if (scene.light_count > 1) {
         for (int32_t i = 0; i < scene.light_count; ++i) {
-            selector.total += estimate_contribution(scene.lights[i], point, normal);
+            selector.total += estimate_contribution(spread<F>(scene.lights[i]), point, normal);
         }
     }
     return selector;
 }
 
-RND_HD LightSample sample_light(const Light& light, const Vec3& point, const Vec2& u) {
-    return light.kind == ObjectKind::sphere ? sample_light(light.sphere, point, u)
-                                            : sample_light(light.rectangle, point, u);
+template <class F>
+RND_HD LightSample<F> sample_light(const LightOf<F>& light, const Vector3<F>& point, const Vector2<F>& u) {
+    return of_kind(light, [&](const auto& shape) { return sample_light(shape, point, u); });
 }
 
-RND_HD float met_light_pdf(const Light& light, const Vec3& point, const Vec3& direction) {
-    return light.kind == ObjectKind::sphere ? met_light_pdf(light.sphere, point, direction)
-                                            : met_light_pdf(light.rectangle, point, direction);
+template <class F>
+RND_HD F met_light_pdf(const LightOf<F>& light, const Vector3<F>& point, const Vector3<F>& direction) {
+    return of_kind(light, [&](const auto& shape) { return met_light_pdf(shape, point, direction); });
 }
 
 }  // namespace rnd

@@ -9,22 +9,27 @@
 
 namespace rnd {
 
-struct Ray {
-    Vec3 origin;
-    float t_min = 0.0f;
-    Vec3 direction;  // unit length
-    float t_max = 0.0f;
+template <class F>
+struct RayOf {
+    Vector3<F> origin;
+    F t_min{};
+    Vector3<F> direction;  // unit length
+    F t_max{};
 };
 
 // What an intersection library reports. `u`, `v` are barycentric on triangles (weights of the second and third
 // vertex), in [0, 1] over a grid, and unused on spheres.
-struct Hit {
-    float t = 0.0f;
-    uint32_t object = 0;
-    uint32_t primitive = 0;
-    float u = 0.0f;
-    float v = 0.0f;
+template <class F>
+struct HitOf {
+    F t{};
+    IntOf<F> object{};
+    IntOf<F> primitive{};
+    F u{};
+    F v{};
 };
+
+using Ray = RayOf<float>;
+using Hit = HitOf<float>;
 
 inline constexpr int32_t kNone = -1;
 

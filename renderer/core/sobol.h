@@ -11,7 +11,8 @@
 
 namespace rnd {
 
-RND_HD uint32_t mix_bits(uint32_t x) {
+template <class U>
+RND_HD U mix_bits(U x) {
     x ^= x >> 16;
     x *= 0x7feb352du;
     x ^= x >> 15;
@@ -20,11 +21,13 @@ RND_HD uint32_t mix_bits(uint32_t x) {
     return x;
 }
 
-RND_HD uint32_t hash_combine(uint32_t seed, uint32_t value) {
-    return mix_bits(seed ^ (mix_bits(value + 0x9e3779b9u) + (seed << 6) + (seed >> 2)));
+template <class U, class V>
+RND_HD U hash_combine(const U& seed, const V& value) {
+    return mix_bits(U(seed ^ (mix_bits(V(value + 0x9e3779b9u)) + (seed << 6) + (seed >> 2))));
 }
 
-RND_HD uint32_t reverse_bits(uint32_t x) {
+template <class U>
+RND_HD U reverse_bits(U x) {
     x = ((x >> 1) & 0x55555555u) | ((x & 0x55555555u) << 1);
     x = ((x >> 2) & 0x33333333u) | ((x & 0x33333333u) << 2);
     x = ((x >> 4) & 0x0f0f0f0fu) | ((x & 0x0f0f0f0fu) << 4);
@@ -34,7 +37,8 @@ RND_HD uint32_t reverse_bits(uint32_t x) {
 
 // Owen scrambling of a number whose digits are reversed: each bit is flipped by a hash of the lower bits only.
 // Laine and Karras 2011, with the constants that N. Vegdahl found by search.
-RND_HD uint32_t scramble_reversed(uint32_t x, uint32_t seed) {
+template <class U>
+RND_HD U scramble_reversed(U x, const U& seed) {
     x ^= x * 0x3d20adeau;
     x += seed;
     x *= (seed >> 16) | 1u;
@@ -45,7 +49,8 @@ RND_HD uint32_t scramble_reversed(uint32_t x, uint32_t seed) {
 
 // The second Sobol dimension, with reversed digits. Its matrix is Pascal's triangle modulo 2, whose entry (k, j) is
 // odd where the bits of k are among those of j (Lucas), hence five steps instead of a table of direction numbers.
-RND_HD uint32_t pascal_reversed(uint32_t index) {
+template <class U>
+RND_HD U pascal_reversed(U index) {
     index ^= (index >> 1) & 0x55555555u;
     index ^= (index >> 2) & 0x33333333u;
     index ^= (index >> 4) & 0x0f0f0f0fu;
@@ -54,25 +59,29 @@ RND_HD uint32_t pascal_reversed(uint32_t index) {
 }
 
 // The 24 leading bits as a number in [0, 1).
-RND_HD float to_unit_interval(uint32_t bits) {
-    return static_cast<float>(bits >> 8) * 0x1p-24f;
+template <class F>
+RND_HD F to_unit_interval(const UintOf<F>& bits) {
+    return Number<F>::to_float(IntOf<F>(bits >> 8)) * 0x1p-24f;
 }
 
 // Dimensions 2 * pair and 2 * pair + 1 of point `index`.
-RND_HD Vec2 sobol_pair(uint32_t index, uint32_t pair, uint32_t seed) {
-    const uint32_t base = hash_combine(seed, pair);
-    const uint32_t shuffled = reverse_bits(scramble_reversed(reverse_bits(index), base));
-    const uint32_t x = reverse_bits(scramble_reversed(shuffled, mix_bits(base ^ 0xa511e9b3u)));
-    const uint32_t y = reverse_bits(scramble_reversed(pascal_reversed(shuffled), mix_bits(base ^ 0x63d83595u)));
-    return {to_unit_interval(x), to_unit_interval(y)};
+template <class F>
+RND_HD Vector2<F> sobol_pair(const UintOf<F>& index, uint32_t pair, const UintOf<F>& seed) {
+    using Uint = UintOf<F>;
+    const Uint base = hash_combine(seed, pair);
+    const Uint shuffled = reverse_bits(scramble_reversed(reverse_bits(index), base));
+    const Uint x = reverse_bits(scramble_reversed(shuffled, mix_bits(Uint(base ^ 0xa511e9b3u))));
+    const Uint y = reverse_bits(scramble_reversed(pascal_reversed(shuffled), mix_bits(Uint(base ^ 0x63d83595u))));
+    return {to_unit_interval<F>(x), to_unit_interval<F>(y)};
 }
 
 // The sample stream of one pixel sample: fixed slots, so that what one bounce consumes never shifts another's.
+template <class F>
 struct Sampler {
-    uint32_t seed;
-    uint32_t index;
+    UintOf<F> seed;
+    UintOf<F> index;
 
-    RND_HD Vec2 pair(uint32_t slot) const { return sobol_pair(index, slot, seed); }
+    RND_HD Vector2<F> pair(uint32_t slot) const { return sobol_pair<F>(index, slot, seed); }
 };
 
 RND_HD uint32_t pixel_seed(uint64_t seed, uint64_t view, uint32_t pixel) {

@@ -6,103 +6,142 @@
 
 namespace rnd {
 
+template <class F>
 struct Surface {
-    Vec3 position;
-    Vec3 origin;            // where rays that leave the surface start: just off it, on the viewer's side
-    Vec3 geometric_normal;  // both normals point to the viewer's side: everything is two-sided
-    Frame shading;          // its n is the shading normal
-    Vec3 wo;                // towards the viewer, in the world
-    Vec3 wo_local;          // the same in `shading`
-    Vec2 uv;
-    int32_t material = 0;
-    int32_t light = kNone;
-    bool front = true;  // seen from the side to which the surface's own normal points
+    Vector3<F> position;
+    Vector3<F> origin;            // where rays that leave the surface start: just off it, on the viewer's side
+    Vector3<F> geometric_normal;  // both normals point to the viewer's side: everything is two-sided
+    Frame<F> shading;             // its n is the shading normal
+    Vector3<F> wo;                // towards the viewer, in the world
+    Vector3<F> wo_local;          // the same in `shading`
+    Vector3<F> color;             // of the material there: with its texture
+    F roughness{};
+    F ior{};
+    F id{};
+    IntOf<F> light{};  // kNone: shines not
+    MaskOf<F> textured{};
+    MaskOf<F> front{};  // seen from the side to which the surface's own normal points
 };
 
 // The shading normal turned so far towards the viewer that he sees its front: interpolated normals at silhouettes may
 // point away from him, where no BSDF is defined.
-RND_HD Vec3 visible_normal(const Vec3& shading, const Vec3& geometric, const Vec3& wo) {
+template <class F>
+RND_HD Vector3<F> visible_normal(const Vector3<F>& shading, const Vector3<F>& geometric, const Vector3<F>& wo) {
     constexpr float kMinCosine = 1e-3f;
-    const float cosine = dot(shading, wo);
-    if (cosine >= kMinCosine) return shading;
+    const F cosine = dot(shading, wo);
+    const MaskOf<F> visible = cosine >= kMinCosine;
+    if (all(visible)) return shading;
     // Where the geometric normal is just as grazing, only the viewing direction itself is left to turn to.
-    const Vec3 turned = normalize_or(shading + wo * (kMinCosine * 1.5f - cosine), geometric);
-    return dot(turned, wo) > 0.0f ? turned : wo;
+    const Vector3<F> turned = normalize_or(shading + wo * F(kMinCosine * 1.5f - cosine), geometric);
+    return select(visible, shading, select(MaskOf<F>(dot(turned, wo) > 0.0f), turned, wo));
 }
 
-RND_HD void place_grid(const Object& object, const Hit& hit, Surface& surface, Vec3& normal) {
-    const RectangleShape& r = object.rectangle;
-    surface.position = r.center + r.edge_u * (hit.u - 0.5f) + r.edge_v * (hit.v - 0.5f);
-    surface.uv = {hit.u, hit.v};
-    surface.geometric_normal = object.normal;
-    normal = object.normal;
+// Where on an object something lies: before normals are turned to the viewer.
+template <class F>
+struct Place {
+    Vector3<F> position;
+    Vector3<F> geometric_normal;
+    Vector3<F> normal;
+    Vector2<F> uv;
+};
+
+template <class M, class F>
+RND_HD Place<F> select(const M& mask, const Place<F>& a, const Place<F>& b) {
+    return {select(mask, a.position, b.position),
+            select(mask, a.geometric_normal, b.geometric_normal),
+            select(mask, a.normal, b.normal),
+            {select(mask, a.uv.x, b.uv.x), select(mask, a.uv.y, b.uv.y)}};
+}
+
+template <class F>
+RND_HD Place<F> place_on_grid(const RectangleOf<F>& r, const Vector3<F>& normal, const HitOf<F>& hit) {
+    const Vector3<F> position = r.center + r.edge_u * F(hit.u - 0.5f) + r.edge_v * F(hit.v - 0.5f);
+    return {position, normal, normal, {hit.u, hit.v}};
 }
 
 // Longitude runs around +y of the sphere's own frame, from -z eastwards (so that u = 1/2 lies on +z), latitude from
 // the south pole (v = 0) to the north pole.
-RND_HD void place_sphere(const Object& object, const Ray& ray, const Hit& hit, bool textured, Surface& surface,
-                         Vec3& normal) {
-    const Vec3 outward = ray.origin + ray.direction * hit.t - object.sphere.center;
-    normal = normalize_or(outward, -ray.direction);
-    surface.position = object.sphere.center + normal * object.sphere.radius;
-    surface.geometric_normal = normal;
-    if (!textured) return;  // the angles cost more than the intersection
-    const Affine& axes = object.to_world;
+RND_HD Vec2 sphere_uv(const Affine& axes, const Vec3& normal) {
     const Vec3 own{dot(normal, axes.x), dot(normal, axes.y), dot(normal, axes.z)};
-    surface.uv = {0.5f + 0.5f * kInvPi * std::atan2(own.x, own.z),
-                  0.5f + kInvPi * std::asin(clamp(own.y, -1.0f, 1.0f))};
+    return {0.5f + 0.5f * kInvPi * std::atan2(own.x, own.z), 0.5f + kInvPi * std::asin(clamp(own.y, -1.0f, 1.0f))};
 }
 
-RND_HD void place_mesh(const Object& object, const Ray& ray, const Hit& hit, Surface& surface, Vec3& normal) {
+template <class F>
+RND_HD Place<F> place_on_sphere(const SphereOf<F>& sphere, const RayOf<F>& ray, const HitOf<F>& hit) {
+    const Vector3<F> outward = ray.origin + ray.direction * hit.t - sphere.center;
+    const Vector3<F> normal = normalize_or(outward, -ray.direction);
+    return {sphere.center + normal * sphere.radius, normal, normal, {}};
+}
+
+RND_HD Place<float> place_on_mesh(const Object& object, const Vec3& direction, int32_t primitive, float u, float v) {
     const MeshView& mesh = object.mesh;
-    const uint32_t* corner = mesh.triangles + 3 * static_cast<uint64_t>(hit.primitive);
-    const float w = 1.0f - hit.u - hit.v;
+    const uint32_t* corner = mesh.triangles + 3 * static_cast<int64_t>(primitive);
+    const float w = 1.0f - u - v;
     const Vec3 a = mesh.positions[corner[0]];
     const Vec3 ab = mesh.positions[corner[1]] - a;
     const Vec3 ac = mesh.positions[corner[2]] - a;
-    surface.position = object.to_world.point(a + ab * hit.u + ac * hit.v);
-    surface.geometric_normal =
-        normalize_or(cross(object.to_world.vector(ab), object.to_world.vector(ac)), -ray.direction);
-    normal = surface.geometric_normal;
+    Place<float> place;
+    place.position = object.to_world.point(a + ab * u + ac * v);
+    place.geometric_normal = normalize_or(cross(object.to_world.vector(ab), object.to_world.vector(ac)), -direction);
+    place.normal = place.geometric_normal;
     if (mesh.normals != nullptr) {
-        const Vec3 own =
-            mesh.normals[corner[0]] * w + mesh.normals[corner[1]] * hit.u + mesh.normals[corner[2]] * hit.v;
-        normal = normalize_or(object.normal_map.vector(own), surface.geometric_normal);
+        const Vec3 own = mesh.normals[corner[0]] * w + mesh.normals[corner[1]] * u + mesh.normals[corner[2]] * v;
+        place.normal = normalize_or(object.normal_map.vector(own), place.geometric_normal);
     }
     if (mesh.uvs != nullptr) {
         const Vec2 t0 = mesh.uvs[corner[0]];
         const Vec2 t1 = mesh.uvs[corner[1]];
         const Vec2 t2 = mesh.uvs[corner[2]];
-        surface.uv = {t0.x * w + t1.x * hit.u + t2.x * hit.v, t0.y * w + t1.y * hit.u + t2.y * hit.v};
+        place.uv = {t0.x * w + t1.x * u + t2.x * v, t0.y * w + t1.y * u + t2.y * v};
     }
+    return place;
 }
 
-RND_HD Surface make_surface(const SceneData& scene, const Ray& ray, const Hit& hit) {
-    const Object& object = scene.objects[hit.object];
-    Surface surface;
-    surface.material = object.material;
-    surface.light = object.light;
-    surface.wo = -ray.direction;
-    const bool textured = scene.materials[object.material].texture != kNone;
-    Vec3 normal;
-    switch (object.kind) {
-        case ObjectKind::grid:
-            place_grid(object, hit, surface, normal);
-            break;
-        case ObjectKind::sphere:
-            place_sphere(object, ray, hit, textured, surface, normal);
-            break;
-        case ObjectKind::mesh:
-            place_mesh(object, ray, hit, surface, normal);
-            break;
+// What lanes have met, in the fields that the kinds of objects need, lane by lane.
+template <class F>
+struct MetObjects {
+    LaneArray<F> kind, offset, radius, roughness, ior, id, textured;
+    IntArray<F> light;
+    VectorArray<F> color, center, edge_u, edge_v, normal;
+
+    RND_HD void set(int lane, const Object& object, const Material& material) {
+        kind.at[lane] = static_cast<float>(object.kind);
+        offset.at[lane] = object.offset;
+        light.at[lane] = object.light;
+        color.set(lane, material.color);
+        roughness.at[lane] = material.roughness;
+        ior.at[lane] = material.ior;
+        id.at[lane] = material.id;
+        textured.at[lane] = material.texture == kNone ? 0.0f : 1.0f;
+        center.set(lane, object.kind == ObjectKind::sphere ? object.sphere.center : object.rectangle.center);
+        edge_u.set(lane, object.rectangle.edge_u);
+        edge_v.set(lane, object.rectangle.edge_v);
+        normal.set(lane, object.normal);
+        radius.at[lane] = object.sphere.radius;
     }
-    surface.front = dot(surface.geometric_normal, surface.wo) > 0.0f;
-    if (!surface.front) surface.geometric_normal = -surface.geometric_normal;
-    if (dot(normal, surface.geometric_normal) < 0.0f) normal = -normal;
-    surface.shading = make_frame(visible_normal(normal, surface.geometric_normal, surface.wo));
-    surface.wo_local = surface.shading.to_local(surface.wo);
-    surface.origin = surface.position + surface.geometric_normal * object.offset;
-    return surface;
+    RND_HD MaskOf<F> is(ObjectKind wanted) const { return kind.load() == static_cast<float>(wanted); }
+};
+
+template <class F>
+RND_HD Place<F> place_on_meshes(const SceneData& scene, const MaskOf<F>& mask, const IntArray<F>& objects,
+                                const RayOf<F>& ray, const HitOf<F>& hit) {
+    VectorArray<F> position{}, geometric_normal{}, normal{};
+    LaneArray<F> texture_u{}, texture_v{};
+    const VectorArray<F> direction = lanes_of(ray.direction);
+    const LaneArray<F> u = lanes_of(hit.u);
+    const LaneArray<F> v = lanes_of(hit.v);
+    IntArray<F> primitive;
+    primitive.store(hit.primitive);
+    for_lanes(Number<F>::kLanes, mask, [&](int i) {
+        const Place<float> place =
+            place_on_mesh(scene.objects[objects.at[i]], direction.get(i), primitive.at[i], u.at[i], v.at[i]);
+        position.set(i, place.position);
+        geometric_normal.set(i, place.geometric_normal);
+        normal.set(i, place.normal);
+        texture_u.at[i] = place.uv.x;
+        texture_v.at[i] = place.uv.y;
+    });
+    return {position.load(), geometric_normal.load(), normal.load(), {texture_u.load(), texture_v.load()}};
 }
 
 // The color of the material there: times the largest component of the texel, where it has a texture.
@@ -110,6 +149,62 @@ RND_HD Vec3 textured_color(const SceneData& scene, const Material& material, con
     if (material.texture == kNone) return material.color;
     const Vec2 repeated{uv.x * material.texture_frequency.x, uv.y * material.texture_frequency.y};
     return material.color * max_component(lookup(scene.textures[material.texture], repeated));
+}
+
+template <class F>
+RND_HD void apply_textures(const SceneData& scene, const MaskOf<F>& mask, const IntArray<F>& objects,
+                           const Place<F>& place, VectorArray<F>& color) {
+    const LaneArray<F> u = lanes_of(place.uv.x);
+    const LaneArray<F> v = lanes_of(place.uv.y);
+    const VectorArray<F> normal = lanes_of(place.geometric_normal);
+    for_lanes(Number<F>::kLanes, mask, [&](int i) {
+        const Object& object = scene.objects[objects.at[i]];
+        const bool sphere = object.kind == ObjectKind::sphere;
+        const Vec2 uv = sphere ? sphere_uv(object.to_world, normal.get(i)) : Vec2{u.at[i], v.at[i]};
+        color.set(i, textured_color(scene, scene.materials[object.material], uv));
+    });
+}
+
+// Only lanes in `mask` have hit something; `hit` names some object of the scene in the others, too.
+template <class F>
+RND_HD Surface<F> make_surface(const SceneData& scene, const MaskOf<F>& mask, const RayOf<F>& ray,
+                               const HitOf<F>& hit) {
+    IntArray<F> objects;
+    objects.store(hit.object);
+    MetObjects<F> met;
+    for (int lane = 0; lane < Number<F>::kLanes; ++lane) {
+        const Object& object = scene.objects[objects.at[lane]];
+        met.set(lane, object, scene.materials[object.material]);
+    }
+
+    const MaskOf<F> on_sphere = mask & met.is(ObjectKind::sphere);
+    const MaskOf<F> on_mesh = mask & met.is(ObjectKind::mesh);
+    const Vector3<F> center = met.center.load();
+    Place<F> place =
+        place_on_grid(RectangleOf<F>{center, met.edge_u.load(), met.edge_v.load()}, met.normal.load(), hit);
+    if (any(on_sphere)) {
+        place = select(on_sphere, place_on_sphere(SphereOf<F>{center, met.radius.load()}, ray, hit), place);
+    }
+    if (any(on_mesh)) place = select(on_mesh, place_on_meshes(scene, on_mesh, objects, ray, hit), place);
+
+    Surface<F> surface;
+    surface.textured = mask & (met.textured.load() != 0.0f);
+    if (any(surface.textured)) apply_textures(scene, surface.textured, objects, place, met.color);
+    surface.color = met.color.load();
+    surface.roughness = met.roughness.load();
+    surface.ior = met.ior.load();
+    surface.id = met.id.load();
+    surface.light = met.light.load();
+    surface.position = place.position;
+    surface.wo = -ray.direction;
+    surface.front = dot(place.geometric_normal, surface.wo) > 0.0f;
+    surface.geometric_normal = select(surface.front, place.geometric_normal, -place.geometric_normal);
+    const MaskOf<F> turned = dot(place.normal, surface.geometric_normal) < 0.0f;
+    const Vector3<F> normal = select(turned, -place.normal, place.normal);
+    surface.shading = make_frame(visible_normal(normal, surface.geometric_normal, surface.wo));
+    surface.wo_local = surface.shading.to_local(surface.wo);
+    surface.origin = surface.position + surface.geometric_normal * met.offset.load();
+    return surface;
 }
 
 }  // namespace rnd

@@ -11,81 +11,96 @@ inline constexpr float kInfinity = __builtin_huge_valf();
 inline constexpr float kShadowEnd = 1.0f - 1e-4f;
 
 // Power heuristic (Veach 1995) for the first of two densities, written with their ratio, which cannot overflow.
-RND_HD float mis_weight(float chosen, float other) {
-    const float ratio = other / chosen;
+template <class F>
+RND_HD F mis_weight(const F& chosen, const F& other) {
+    const F ratio = other / chosen;
     return 1.0f / (1.0f + ratio * ratio);
 }
 
-RND_HD Ray leave(const Surface& surface, const Vec3& direction, float t_max) {
-    return {surface.origin, 0.0f, direction, t_max};
+template <class F>
+RND_HD RayOf<F> leave(const Surface<F>& surface, const Vector3<F>& direction, const F& t_max) {
+    return {surface.origin, F{}, direction, t_max};
 }
 
 // Light is measured at the surface itself, not where rays start, just off it; but a surface must not take its own
 // light for one that lies above it.
-RND_HD Vec3 measuring_point(const Surface& surface, int32_t light) {
-    return surface.light == light ? surface.origin : surface.position;
+template <class F>
+RND_HD Vector3<F> measuring_point(const Surface<F>& surface, const IntOf<F>& light) {
+    return select(MaskOf<F>(surface.light == light), surface.origin, surface.position);
 }
 
 // A light sample as seen from a surface, ready to be tested for shadow.
+template <class F>
 struct LightConnection {
-    Ray ray;  // from just off the surface to the light
-    Vec3 direction;
-    float pdf = 0.0f;  // 0: no light from there
+    RayOf<F> ray;  // from just off the surface to the light
+    Vector3<F> direction;
+    F pdf{};  // 0: no light from there
 };
 
-RND_HD LightConnection connect(const Surface& surface, const SceneData& scene, int32_t index, const Vec2& u) {
-    const Vec3 point = measuring_point(surface, index);
-    const LightSample sample = sample_light(scene.lights[index], point, u);
+template <class F>
+RND_HD LightConnection<F> connect(const Surface<F>& surface, const LightOf<F>& light, const IntOf<F>& index,
+                                  const Vector2<F>& u) {
+    const Vector3<F> point = measuring_point(surface, index);
+    const LightSample<F> sample = sample_light(light, point, u);
+    const Vector3<F> path = point + sample.direction * sample.distance - surface.origin;
+    const F distance = length(path);
     // Both normals must see the light: else interpolated normals would leak it through the surface.
-    const bool above =
-        dot(sample.direction, surface.geometric_normal) > 0.0f && dot(sample.direction, surface.shading.n) > 0.0f;
-    if (!above || !(sample.pdf > 0.0f)) return {};
-    const Vec3 path = point + sample.direction * sample.distance - surface.origin;
-    const float distance = length(path);
-    if (!(distance > 0.0f)) return {};
-    return {leave(surface, path / distance, distance * kShadowEnd), sample.direction, sample.pdf};
+    const MaskOf<F> connected = (dot(sample.direction, surface.geometric_normal) > 0.0f) &
+                                (dot(sample.direction, surface.shading.n) > 0.0f) & (sample.pdf > 0.0f) &
+                                (distance > 0.0f);
+    return {leave(surface, path / distance, F(distance * kShadowEnd)), sample.direction,
+            select(connected, sample.pdf, F{})};
 }
 
-// Radiance that a surface emits towards the viewer. Grids shine from their front only.
-RND_HD Vec3 emission(const SceneData& scene, const Surface& surface) {
-    if (surface.light == kNone) return {};
-    const Light& light = scene.lights[surface.light];
-    return light.kind == ObjectKind::sphere || surface.front ? light.radiance : Vec3{};
+// Radiance that surfaces emit towards the viewer. Grids shine from their front only.
+template <class F>
+RND_HD Vector3<F> emission(const LightOf<F>& light, const MaskOf<F>& shines, const Surface<F>& surface) {
+    return select(MaskOf<F>(shines & (light.is_sphere | surface.front)), light.radiance, Vector3<F>{});
 }
 
 // A ray that was sampled from a BSDF, with all that is needed to weigh a light it meets against having sampled that
 // light.
+template <class F>
 struct Departure {
-    Surface surface;
-    LightSelector selector;
-    Ray ray;
-    float pdf = 0.0f;
+    Surface<F> surface;
+    LightSelector<F> selector;
+    RayOf<F> ray;
+    F pdf{};
     bool weigh = true;  // false without next-event estimation: then only such rays find lights
 
-    RND_HD float weight(const SceneData& scene, int32_t light) const {
-        if (!weigh) return 1.0f;
+    RND_HD F weight(const SceneData& scene, const LightOf<F>& light, const IntOf<F>& index) const {
+        if (!weigh) return spread<F>(1.0f);
         // The ray starts off the point where the light is measured, so that seen from there it may just miss the light:
         // the density must not drop to zero then, for the weight of such a ray would make a bright spot.
-        const float density = met_light_pdf(scene.lights[light], measuring_point(surface, light), ray.direction);
-        return mis_weight(pdf, selector.probability(scene, light) * density);
+        const F density = met_light_pdf(light, measuring_point(surface, index), ray.direction);
+        return mis_weight(pdf, F(selector.probability(scene, light) * density));
     }
 };
 
+// Distance at which a ray meets the shining side of a light; not positive if nowhere.
+template <class F>
+RND_HD F meet_light(const Light& light, const Vector3<F>& origin, const Vector3<F>& direction) {
+    if (light.kind == ObjectKind::sphere) return intersect_shape(spread<F>(light.sphere), origin, direction, F{});
+    const RectangleShape& r = light.rectangle;
+    const MaskOf<F> from_front = dot(spread<F>(cross(r.edge_u, r.edge_v)), direction) < 0.0f;
+    const F distance = intersect_shape(spread<F>(r), origin, direction, F{});
+    return select(from_front, distance, spread<F>(-1.0f));
+}
+
 // Light from hidden lights that a ray passes before `t_end`. Hidden lights only shine: they block nothing, so shadow
 // rays and scattered rays agree on what lies behind them.
-RND_HD Vec3 hidden_emission(const SceneData& scene, const Departure& departure, float t_end) {
-    const Vec3& origin = departure.surface.position;
-    const Vec3& direction = departure.ray.direction;
-    Vec3 sum;
+template <class F>
+RND_HD Vector3<F> hidden_emission(const SceneData& scene, const Departure<F>& departure, const MaskOf<F>& mask,
+                                  const F& t_end) {
+    const Vector3<F>& origin = departure.surface.position;
+    Vector3<F> sum;
     for (int32_t i = 0; i < scene.hidden_light_count; ++i) {
-        const Light& light = scene.lights[i];
-        float t = -1.0f;
-        if (light.kind == ObjectKind::sphere) {
-            t = intersect_shape(light.sphere, origin, direction, 0.0f);
-        } else if (dot(cross(light.rectangle.edge_u, light.rectangle.edge_v), direction) < 0.0f) {
-            t = intersect_shape(light.rectangle, origin, direction, 0.0f);
-        }
-        if (t > 0.0f && t < t_end) sum += light.radiance * departure.weight(scene, i);
+        const F t = meet_light(scene.lights[i], origin, departure.ray.direction);
+        const MaskOf<F> passed = mask & (t > 0.0f) & (t < t_end);
+        if (none(passed)) continue;
+        const LightOf<F> light = spread<F>(scene.lights[i]);
+        const F weight = departure.weight(scene, light, IntOf<F>(IntOf<F>{} + i));
+        sum += select(passed, light.radiance * weight, Vector3<F>{});
     }
     return sum;
 }

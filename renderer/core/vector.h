@@ -1,109 +1,151 @@
 // Small vectors and the few operations on them that the core needs.
 #pragma once
 
-#include <cmath>
-
-#include "core/host_device.h"
+#include "core/number.h"
 
 namespace rnd {
 
 inline constexpr float kPi = 3.14159265358979323846f;
 inline constexpr float kInvPi = 0.31830988618379067154f;
 
-struct Vec2 {
-    float x = 0.0f;
-    float y = 0.0f;
+template <class F>
+struct Vector2 {
+    F x{};
+    F y{};
 };
 
-struct Vec3 {
-    float x = 0.0f;
-    float y = 0.0f;
-    float z = 0.0f;
+template <class F>
+struct Vector3 {
+    F x{};
+    F y{};
+    F z{};
 };
 
-RND_HD Vec3 operator+(const Vec3& a, const Vec3& b) {
+using Vec2 = Vector2<float>;
+using Vec3 = Vector3<float>;
+
+template <class F>
+RND_HD Vector3<F> operator+(const Vector3<F>& a, const Vector3<F>& b) {
     return {a.x + b.x, a.y + b.y, a.z + b.z};
 }
-RND_HD Vec3 operator-(const Vec3& a, const Vec3& b) {
+template <class F>
+RND_HD Vector3<F> operator-(const Vector3<F>& a, const Vector3<F>& b) {
     return {a.x - b.x, a.y - b.y, a.z - b.z};
 }
-RND_HD Vec3 operator*(const Vec3& a, const Vec3& b) {
+template <class F>
+RND_HD Vector3<F> operator*(const Vector3<F>& a, const Vector3<F>& b) {
     return {a.x * b.x, a.y * b.y, a.z * b.z};
 }
-RND_HD Vec3 operator*(const Vec3& a, float s) {
+// `S` is F or float.
+template <class F, class S>
+RND_HD Vector3<F> operator*(const Vector3<F>& a, const S& s) {
     return {a.x * s, a.y * s, a.z * s};
 }
-RND_HD Vec3 operator*(float s, const Vec3& a) {
+template <class F, class S>
+RND_HD Vector3<F> operator*(const S& s, const Vector3<F>& a) {
     return a * s;
 }
-RND_HD Vec3 operator/(const Vec3& a, float s) {
+template <class F, class S>
+RND_HD Vector3<F> operator/(const Vector3<F>& a, const S& s) {
     return a * (1.0f / s);
 }
-RND_HD Vec3 operator-(const Vec3& a) {
+template <class F>
+RND_HD Vector3<F> operator-(const Vector3<F>& a) {
     return {-a.x, -a.y, -a.z};
 }
-RND_HD Vec3& operator+=(Vec3& a, const Vec3& b) {
+template <class F>
+RND_HD Vector3<F>& operator+=(Vector3<F>& a, const Vector3<F>& b) {
     return a = a + b;
 }
-RND_HD Vec3& operator*=(Vec3& a, const Vec3& b) {
+template <class F>
+RND_HD Vector3<F>& operator*=(Vector3<F>& a, const Vector3<F>& b) {
     return a = a * b;
 }
-RND_HD Vec3& operator*=(Vec3& a, float s) {
+template <class F, class S>
+RND_HD Vector3<F>& operator*=(Vector3<F>& a, const S& s) {
     return a = a * s;
 }
 
-RND_HD float minimum(float a, float b) {
-    return b < a ? b : a;
+template <class F>
+RND_HD Vector3<F> spread(const Vec3& a) {
+    return {spread<F>(a.x), spread<F>(a.y), spread<F>(a.z)};
 }
-RND_HD float maximum(float a, float b) {
-    return a < b ? b : a;
-}
-RND_HD float clamp(float value, float low, float high) {
-    return minimum(maximum(value, low), high);
-}
-RND_HD float square(float a) {
-    return a * a;
+template <class M, class F>
+RND_HD Vector3<F> select(const M& mask, const Vector3<F>& a, const Vector3<F>& b) {
+    return {select(mask, a.x, b.x), select(mask, a.y, b.y), select(mask, a.z, b.z)};
 }
 
-RND_HD float dot(const Vec3& a, const Vec3& b) {
+template <class F>
+RND_HD F dot(const Vector3<F>& a, const Vector3<F>& b) {
     return a.x * b.x + a.y * b.y + a.z * b.z;
 }
-RND_HD Vec3 cross(const Vec3& a, const Vec3& b) {
+template <class F>
+RND_HD Vector3<F> cross(const Vector3<F>& a, const Vector3<F>& b) {
     return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
 }
-RND_HD float length_squared(const Vec3& a) {
+template <class F>
+RND_HD F length_squared(const Vector3<F>& a) {
     return dot(a, a);
 }
-RND_HD float length(const Vec3& a) {
-    return std::sqrt(dot(a, a));
+template <class F>
+RND_HD F length(const Vector3<F>& a) {
+    return square_root(dot(a, a));
 }
-RND_HD float max_component(const Vec3& a) {
+template <class F>
+RND_HD F max_component(const Vector3<F>& a) {
     return maximum(a.x, maximum(a.y, a.z));
 }
-RND_HD float max_abs_component(const Vec3& a) {
-    return maximum(std::fabs(a.x), maximum(std::fabs(a.y), std::fabs(a.z)));
+template <class F>
+RND_HD F max_abs_component(const Vector3<F>& a) {
+    return maximum(absolute(a.x), maximum(absolute(a.y), absolute(a.z)));
 }
-RND_HD bool is_black(const Vec3& a) {
-    return a.x == 0.0f && a.y == 0.0f && a.z == 0.0f;
+template <class F>
+RND_HD MaskOf<F> is_black(const Vector3<F>& a) {
+    return (a.x == 0.0f) & (a.y == 0.0f) & (a.z == 0.0f);
 }
-RND_HD bool is_finite(const Vec3& a) {
-    return std::isfinite(a.x) && std::isfinite(a.y) && std::isfinite(a.z);
+template <class F>
+RND_HD MaskOf<F> is_finite(const Vector3<F>& a) {
+    return is_finite(a.x) & is_finite(a.y) & is_finite(a.z);
 }
 
-RND_HD Vec3 normalize(const Vec3& a) {
+template <class F>
+RND_HD Vector3<F> normalize(const Vector3<F>& a) {
     return a * (1.0f / length(a));
 }
 
 // A unit vector along `a`, or `fallback` where `a` has no direction (zero, or so small that its square vanishes).
-RND_HD Vec3 normalize_or(const Vec3& a, const Vec3& fallback) {
-    const float scale = max_abs_component(a);
-    if (!(scale > 0.0f) || !std::isfinite(scale)) return fallback;
-    return normalize(a / scale);
+template <class F>
+RND_HD Vector3<F> normalize_or(const Vector3<F>& a, const Vector3<F>& fallback) {
+    const F scale = max_abs_component(a);
+    const MaskOf<F> has_direction = (scale > 0.0f) & is_finite(scale);
+    return select(has_direction, normalize(a / scale), fallback);
 }
 
 // `direction` mirrored at the plane with unit `normal`; both point away from the surface.
-RND_HD Vec3 reflect(const Vec3& direction, const Vec3& normal) {
+template <class F>
+RND_HD Vector3<F> reflect(const Vector3<F>& direction, const Vector3<F>& normal) {
     return normal * (2.0f * dot(direction, normal)) - direction;
+}
+
+// Vectors that are written and read one lane at a time.
+template <class F>
+struct VectorArray {
+    LaneArray<F> x;
+    LaneArray<F> y;
+    LaneArray<F> z;
+
+    RND_HD void set(int lane, const Vec3& v) {
+        x.at[lane] = v.x;
+        y.at[lane] = v.y;
+        z.at[lane] = v.z;
+    }
+    RND_HD Vec3 get(int lane) const { return {x.at[lane], y.at[lane], z.at[lane]}; }
+    RND_HD Vector3<F> load() const { return {x.load(), y.load(), z.load()}; }
+};
+
+template <class F>
+RND_HD VectorArray<F> lanes_of(const Vector3<F>& v) {
+    return {lanes_of(v.x), lanes_of(v.y), lanes_of(v.z)};
 }
 
 }  // namespace rnd

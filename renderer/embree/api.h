@@ -9,7 +9,24 @@
 
 #include <utility>
 
+#include "embree/lanes.h"
+
 namespace rnd::embree {
+
+// Rays of all lanes.
+#if defined(__AVX512F__)
+using RayPacket = RTCRay16;
+using RayHitPacket = RTCRayHit16;
+#define RND_PACKET(function) function##16
+#elif defined(__AVX__)
+using RayPacket = RTCRay8;
+using RayHitPacket = RTCRayHit8;
+#define RND_PACKET(function) function##8
+#else
+using RayPacket = RTCRay4;
+using RayHitPacket = RTCRayHit4;
+#define RND_PACKET(function) function##4
+#endif
 
 #if RTC_VERSION_MAJOR >= 4
 
@@ -18,6 +35,12 @@ inline void intersect(RTCScene scene, RTCRayHit& ray_hit) {
 }
 inline void occluded(RTCScene scene, RTCRay& ray) {
     rtcOccluded1(scene, &ray);
+}
+inline void intersect(RTCScene scene, const IntLanes& mask, RayHitPacket& packet) {
+    RND_PACKET(rtcIntersect)(reinterpret_cast<const int*>(&mask), scene, &packet);
+}
+inline void occluded(RTCScene scene, const IntLanes& mask, RayPacket& packet) {
+    RND_PACKET(rtcOccluded)(reinterpret_cast<const int*>(&mask), scene, &packet);
 }
 
 #else
@@ -34,7 +57,21 @@ inline void occluded(RTCScene scene, RTCRay& ray) {
     rtcOccluded1(scene, &context, &ray);
 }
 
+inline void intersect(RTCScene scene, const IntLanes& mask, RayHitPacket& packet) {
+    RTCIntersectContext context;
+    rtcInitIntersectContext(&context);
+    RND_PACKET(rtcIntersect)(reinterpret_cast<const int*>(&mask), scene, &context, &packet);
+}
+
+inline void occluded(RTCScene scene, const IntLanes& mask, RayPacket& packet) {
+    RTCIntersectContext context;
+    rtcInitIntersectContext(&context);
+    RND_PACKET(rtcOccluded)(reinterpret_cast<const int*>(&mask), scene, &context, &packet);
+}
+
 #endif
+
+#undef RND_PACKET
 
 template <class Handle, void (*Release)(Handle)>
 class Owner {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 #include <vector>
 
 #include "core/convergence.h"
@@ -28,7 +29,7 @@ class Refinement {
     Refinement(const ViewSettings& view, const Adaptivity& adaptivity);
 
     const Pass& pass() const { return pass_; }
-    PixelSums& sums(size_t pixel) { return sums_[pixel]; }
+    std::span<PixelSums> row(uint32_t y) { return std::span(sums_).subspan(y * rows_.size(), rows_.size()); }
     const std::vector<PixelSums>& sums() const { return sums_; }
     double error() const { return error_; }
 

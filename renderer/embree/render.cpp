@@ -34,27 +34,32 @@ void store_pixel(const Job& job, const PixelSums& sums, size_t pixel) {
     }
 }
 
-// Adds samples [first, end) of a pixel, in portions, so that a request to stop is heard within one pixel, too. Returns
-// false if there was one.
-bool add_samples(const Job& job, uint32_t x, uint32_t y, uint32_t first, uint32_t end, const std::atomic<bool>& stopped,
-                 PixelSums& sums) {
-    while (first < end) {
-        if (stopped.load(std::memory_order_relaxed)) return false;
-        const uint32_t portion = std::min(kSamplesPerPortion, end - first);
-        render_pixel(*job.scene, job.view, x, y, first, first + portion, sums);
-        first += portion;
+// Adds samples [first, end) of every pixel of row `y`, in portions, so that a request to stop is heard within a row,
+// too. Returns false if there was one.
+bool add_samples(const Job& job, uint32_t y, uint32_t first, uint32_t end, const std::atomic<bool>& stopped,
+                 std::span<PixelSums> row) {
+    const uint32_t at_once = std::max(kSamplesPerPortion / job.view.size, 1u);
+    const uint32_t width = std::min(job.view.size, kSamplesPerPortion);
+    for (uint32_t x = 0; x < job.view.size; x += width) {
+        const uint32_t x_end = std::min(x + width, job.view.size);
+        for (uint32_t from = first; from < end;) {
+            if (stopped.load(std::memory_order_relaxed)) return false;
+            const uint32_t count = std::min(at_once, end - from);
+            const SampleRange range{y, x, x_end, from, from + count};
+            rnd::add_samples<Lanes>(*job.scene, job.view, range, row.data() + x);
+            from += count;
+        }
     }
     return true;
 }
 
 void render_row(Job& job, uint32_t y, const std::atomic<bool>& stopped) {
-    const ViewSettings& view = job.view;
+    std::vector<PixelSums> row(job.view.size);
+    if (!add_samples(job, y, 0, job.view.samples, stopped, row)) return;
     uint64_t dropped = 0;
-    for (uint32_t x = 0; x < view.size; ++x) {
-        PixelSums sums;
-        if (!add_samples(job, x, y, 0, view.samples, stopped, sums)) return;
-        dropped += sums.dropped();
-        store_pixel(job, sums, static_cast<size_t>(y) * view.size + x);
+    for (uint32_t x = 0; x < job.view.size; ++x) {
+        dropped += row[x].dropped();
+        store_pixel(job, row[x], static_cast<size_t>(y) * job.view.size + x);
     }
     job.dropped.fetch_add(dropped, std::memory_order_relaxed);
 }
@@ -62,15 +67,15 @@ void render_row(Job& job, uint32_t y, const std::atomic<bool>& stopped) {
 // Adds one pass to a row of an adaptive view. Returns true if it was the pass's last row.
 bool refine_row(const Job& job, Refinement& refinement, uint32_t y, const std::atomic<bool>& stopped) {
     const Pass& pass = refinement.pass();
-    ErrorSums row;
-    for (uint32_t x = 0; x < job.view.size; ++x) {
-        PixelSums& sums = refinement.sums(static_cast<size_t>(y) * job.view.size + x);
-        if (!add_samples(job, x, y, pass.first, pass.middle, stopped, sums)) return false;
-        const LuminanceSum first = luminance_of(sums);
-        if (!add_samples(job, x, y, pass.middle, pass.end, stopped, sums)) return false;
-        row.add(first, luminance_of(sums));
-    }
-    return refinement.finish_row(y, row);
+    const std::span<PixelSums> row = refinement.row(y);
+    if (!add_samples(job, y, pass.first, pass.middle, stopped, row)) return false;
+    std::vector<LuminanceSum> before;
+    before.reserve(row.size());
+    for (const PixelSums& sums : row) before.push_back(luminance_of(sums));
+    if (!add_samples(job, y, pass.middle, pass.end, stopped, row)) return false;
+    ErrorSums errors;
+    for (size_t x = 0; x < row.size(); ++x) errors.add(before[x], luminance_of(row[x]));
+    return refinement.finish_row(y, errors);
 }
 
 void store_view(Job& job, const Refinement& refinement) {
@@ -208,37 +213,65 @@ class Tasks {
 // A scene that notes every ray it is asked for.
 class RecordingScene {
   public:
-    RecordingScene(const Scene& scene, std::vector<RecordedRay>& rays) : scene_(scene), rays_(rays) {}
+    RecordingScene(const Scene& scene, std::vector<RecordedRay>& rays)
+        : scene_(scene), embree_(scene.in_embree()), rays_(rays) {}
 
     const SceneData& data() const { return scene_.data(); }
-    bool intersect(const Ray& ray, Hit& hit) const {
-        note(ray, RayKind::intersect);
-        return scene_.intersect(ray, hit);
+    IntLanes intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
+        note(mask, rays, RayKind::intersect);
+        return scene_.intersect(mask, rays, hits);
     }
-    bool occluded(const Ray& ray) const {
-        note(ray, RayKind::occluded);
-        return scene_.occluded(ray);
+    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
+        note(mask, rays, RayKind::occluded);
+        return scene_.occluded(mask, rays);
     }
 
   private:
-    void note(const Ray& ray, RayKind kind) const {
-        if (scene_.can_trace(ray)) rays_.push_back({ray, kind});
+    void note(const IntLanes& mask, const RayOf<Lanes>& rays, RayKind kind) const {
+        const VectorArray<Lanes> origin = lanes_of(rays.origin);
+        const VectorArray<Lanes> direction = lanes_of(rays.direction);
+        const IntLanes traced = mask & embree_->can_trace(rays);
+        for_lanes(kLaneCount, traced, [&](int lane) {
+            const Ray ray{origin.get(lane), rays.t_min[lane], direction.get(lane), rays.t_max[lane]};
+            rays_.push_back({ray, kind});
+        });
     }
 
     const Scene& scene_;
+    std::unique_ptr<Accelerator> embree_;
     std::vector<RecordedRay>& rays_;
 };
 
-uint64_t count_hits(const Scene& scene, std::span<const RecordedRay> rays) {
+RTCRay to_embree(const Ray& ray) {
+    RTCRay out;
+    out.org_x = ray.origin.x;
+    out.org_y = ray.origin.y;
+    out.org_z = ray.origin.z;
+    out.tnear = ray.t_min;
+    out.dir_x = ray.direction.x;
+    out.dir_y = ray.direction.y;
+    out.dir_z = ray.direction.z;
+    out.time = 0.0f;
+    out.tfar = ray.t_max;
+    out.mask = 0xffffffffu;
+    out.id = 0;
+    out.flags = 0;
+    return out;
+}
+
+uint64_t count_hits(RTCScene scene, std::span<const RecordedRay> rays) {
     uint64_t hits = 0;
     for (const RecordedRay& recorded : rays) {
         if (recorded.kind == RayKind::occluded) {
             RTCRay query = to_embree(recorded.ray);
-            occluded(scene.handle(), query);
+            occluded(scene, query);
             hits += query.tfar < 0.0f ? 1 : 0;
         } else {
-            RTCRayHit query = to_embree_query(recorded.ray);
-            intersect(scene.handle(), query);
+            RTCRayHit query;
+            query.ray = to_embree(recorded.ray);
+            query.hit.geomID = RTC_INVALID_GEOMETRY_ID;
+            query.hit.instID[0] = RTC_INVALID_GEOMETRY_ID;
+            intersect(scene, query);
             hits += query.hit.geomID != RTC_INVALID_GEOMETRY_ID ? 1 : 0;
         }
     }
@@ -288,17 +321,16 @@ bool render(std::span<Job> jobs, uint32_t threads, const Watch& watch) {
 std::vector<RecordedRay> record_rays(const Job& job) {
     std::vector<RecordedRay> rays;
     const RecordingScene scene(*job.scene, rays);
+    std::vector<PixelSums> sums(job.view.size);
     for (uint32_t y = 0; y < job.view.size; ++y) {
-        for (uint32_t x = 0; x < job.view.size; ++x) {
-            PixelSums sums;
-            render_pixel(scene, job.view, x, y, 0, job.view.samples, sums);
-        }
+        rnd::add_samples<Lanes>(scene, job.view, {y, 0, job.view.size, 0, job.view.samples}, sums.data());
     }
     return rays;
 }
 
 TraceResult trace_rays(const Scene& scene, std::span<const RecordedRay> rays, uint32_t threads) {
     const size_t count = threads == 0 ? available_threads() : threads;
+    const std::unique_ptr<Accelerator> embree = scene.in_embree();
     std::atomic<uint64_t> hits = 0;
     const auto start = std::chrono::steady_clock::now();
     {
@@ -307,7 +339,8 @@ TraceResult trace_rays(const Scene& scene, std::span<const RecordedRay> rays, ui
         for (size_t i = 0; i < count; ++i) {
             const size_t first = rays.size() * i / count;
             const size_t end = rays.size() * (i + 1) / count;
-            workers.emplace_back([&, first, end] { hits += count_hits(scene, rays.subspan(first, end - first)); });
+            workers.emplace_back(
+                [&, first, end] { hits += count_hits(embree->handle(), rays.subspan(first, end - first)); });
         }
     }
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;

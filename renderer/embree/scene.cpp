@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 
 #include "embree/errors.h"
 
@@ -10,23 +10,12 @@ namespace rnd::embree {
 
 namespace {
 
-// Geometry numbers within a scene; instances follow.
-constexpr unsigned kTriangles = 0;
-constexpr unsigned kSpheres = 1;
-constexpr unsigned kFirstInstance = 2;
-
-// Meshes up to this size become triangles of the scene itself: rays then meet one acceleration structure instead of
-// two, and building it stays cheaper than a millisecond.
-constexpr uint32_t kLargestMergedMesh = 256;
-
-// Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
-constexpr float kRelativeOffset = 0x1p-18f;
+// Up to so many grids and spheres are tested one by one. With as many, that still makes twice the samples that Embree's
+// packets make; with six walls alone, 2.7 times.
+constexpr size_t kMostDirectShapes = 64;
 
 // Embree leaves out what lies beyond 1.8e18.
 constexpr float kFarthestObject = 1e18f;
-
-// Rays may start this far from the origin at least, objects or not: cameras.
-constexpr double kLeastReach = 1e6;
 
 Vec3 to_vec3(const SceneBuilder::Vector& v) {
     return {v[0], v[1], v[2]};
@@ -75,166 +64,44 @@ float largest_coordinate(const RectangleShape& r) {
     return max_abs_component(r.center) + max_abs_component(r.edge_u) + max_abs_component(r.edge_v);
 }
 
-const SphereShape& sphere_at(const void* spheres, unsigned primitive) {
-    return static_cast<const SphereShape*>(spheres)[primitive];
+bool is_moderate(float extent) {
+    return extent >= 1e-6f && extent <= 1e6f;
 }
 
-void bound_sphere(const RTCBoundsFunctionArguments* arguments) {
-    const SphereShape& sphere = sphere_at(arguments->geometryUserPtr, arguments->primID);
-    // The margin covers the rounding of the sums.
-    const float reach = sphere.radius + kRelativeOffset * (max_abs_component(sphere.center) + sphere.radius);
-    RTCBounds& bounds = *arguments->bounds_o;
-    bounds.lower_x = sphere.center.x - reach;
-    bounds.lower_y = sphere.center.y - reach;
-    bounds.lower_z = sphere.center.z - reach;
-    bounds.upper_x = sphere.center.x + reach;
-    bounds.upper_y = sphere.center.y + reach;
-    bounds.upper_z = sphere.center.z + reach;
-}
-
-// Distance at which ray `i` of a packet meets the sphere within its segment; negative if nowhere.
-float meet_sphere(const SphereShape& sphere, RTCRayN* rays, unsigned count, unsigned i) {
-    const Vec3 origin{RTCRayN_org_x(rays, count, i), RTCRayN_org_y(rays, count, i), RTCRayN_org_z(rays, count, i)};
-    const Vec3 direction{RTCRayN_dir_x(rays, count, i), RTCRayN_dir_y(rays, count, i), RTCRayN_dir_z(rays, count, i)};
-    const float t = intersect_shape(sphere, origin, direction, RTCRayN_tnear(rays, count, i));
-    return t < RTCRayN_tfar(rays, count, i) ? t : -1.0f;
-}
-
-void intersect_sphere(const RTCIntersectFunctionNArguments* arguments) {
-    const SphereShape& sphere = sphere_at(arguments->geometryUserPtr, arguments->primID);
-    RTCRayN* rays = RTCRayHitN_RayN(arguments->rayhit, arguments->N);
-    RTCHitN* hits = RTCRayHitN_HitN(arguments->rayhit, arguments->N);
-    for (unsigned i = 0; i < arguments->N; ++i) {
-        if (arguments->valid[i] == 0) continue;
-        const float t = meet_sphere(sphere, rays, arguments->N, i);
-        if (t < 0.0f) continue;
-        RTCRayN_tfar(rays, arguments->N, i) = t;
-        RTCHitN_geomID(hits, arguments->N, i) = arguments->geomID;
-        RTCHitN_primID(hits, arguments->N, i) = arguments->primID;
-        RTCHitN_instID(hits, arguments->N, i, 0) = RTC_INVALID_GEOMETRY_ID;
+// Whether testing rays against it directly neither overflows nor loses all digits.
+bool is_moderate(const Object& object) {
+    if (object.kind == ObjectKind::sphere) {
+        return is_moderate(object.sphere.radius) && max_abs_component(object.sphere.center) <= 1e6f;
     }
-}
-
-void occlude_by_sphere(const RTCOccludedFunctionNArguments* arguments) {
-    const SphereShape& sphere = sphere_at(arguments->geometryUserPtr, arguments->primID);
-    for (unsigned i = 0; i < arguments->N; ++i) {
-        if (arguments->valid[i] == 0) continue;
-        if (meet_sphere(sphere, arguments->ray, arguments->N, i) >= 0.0f) {
-            RTCRayN_tfar(arguments->ray, arguments->N, i) = -std::numeric_limits<float>::infinity();
-        }
-    }
+    const RectangleShape& r = object.rectangle;
+    const float sides = length(r.edge_u) * length(r.edge_v);
+    return object.kind == ObjectKind::grid && is_moderate(length(r.edge_u)) && is_moderate(length(r.edge_v)) &&
+           max_abs_component(r.center) <= 1e6f && length(cross(r.edge_u, r.edge_v)) >= 1e-3f * sides;
 }
 
 }  // namespace
 
-// --- building the acceleration structure ---
-
 void Scene::build() {
-    scene_ = SceneOwner(rtcNewScene(device_->handle()));
-    rtcSetSceneFlags(scene_.get(), RTC_SCENE_FLAG_ROBUST);
-    rtcSetSceneBuildQuality(scene_.get(), RTC_BUILD_QUALITY_MEDIUM);
-    instances_.assign(kFirstInstance, 0);
-    double reach = kLeastReach;
-    for (const Object& object : objects_) reach = std::max(reach, double{object.offset} / kRelativeOffset);
+    const auto is_simple = [](const Object& object) { return object.kind != ObjectKind::mesh; };
+    const bool few = std::ranges::count_if(objects_, is_simple) <= static_cast<std::ptrdiff_t>(kMostDirectShapes);
+    std::vector<uint32_t> others;
     for (uint32_t i = 0; i < objects_.size(); ++i) {
-        switch (objects_[i].kind) {
-            case ObjectKind::grid:
-                add_grid_triangles(i);
-                break;
-            case ObjectKind::sphere:
-                spheres_.push_back(i);
-                sphere_shapes_.push_back(objects_[i].sphere);
-                break;
-            case ObjectKind::mesh:
-                if (meshes_[i]->triangle_count() <= kLargestMergedMesh ||
-                    !can_be_instance(objects_[i].to_world, reach)) {
-                    merge_mesh(i);
-                } else {
-                    attach_instance(i);
-                }
-                break;
+        const Object& object = objects_[i];
+        if (!few || !is_moderate(object)) {
+            others.push_back(i);
+        } else if (object.kind == ObjectKind::grid) {
+            direct_.add_grid(object.rectangle, static_cast<int32_t>(i));
+        } else {
+            direct_.add_sphere(object.sphere, static_cast<int32_t>(i));
         }
     }
-    if (!triangles_.empty()) attach_triangles();
-    if (!spheres_.empty()) attach_spheres();
-    rtcCommitScene(scene_.get());
-    device_->check("building a scene");
+    others_ = std::make_unique<Accelerator>(*device_, objects_, meshes_, others);
 }
 
-void Scene::add_grid_triangles(uint32_t object) {
-    const RectangleShape& r = objects_[object].rectangle;
-    const auto first = static_cast<uint32_t>(vertices_.size());
-    const Vec3 half_u = r.edge_u * 0.5f;
-    const Vec3 half_v = r.edge_v * 0.5f;
-    vertices_.insert(vertices_.end(), {r.center - half_u - half_v, r.center + half_u - half_v,
-                                       r.center + half_u + half_v, r.center - half_u + half_v});
-    indices_.insert(indices_.end(), {first, first + 1, first + 2, first, first + 2, first + 3});
-    triangles_.insert(triangles_.end(), {{object, 0}, {object, 1}});
-}
-
-void Scene::merge_mesh(uint32_t object) {
-    const Mesh& mesh = *meshes_[object];
-    const auto first = static_cast<uint32_t>(vertices_.size());
-    for (const Vec3& position : mesh.positions()) vertices_.push_back(objects_[object].to_world.point(position));
-    for (const uint32_t index : mesh.triangles()) indices_.push_back(first + index);
-    for (uint32_t i = 0; i < mesh.triangle_count(); ++i) triangles_.push_back({object, i});
-}
-
-void Scene::attach_triangles() {
-    // Embree reads vertices sixteen bytes at a time: one more keeps the last read within the array.
-    vertices_.reserve(vertices_.size() + 1);
-    const GeometryOwner geometry(rtcNewGeometry(device_->handle(), RTC_GEOMETRY_TYPE_TRIANGLE));
-    rtcSetSharedGeometryBuffer(geometry.get(), RTC_BUFFER_TYPE_VERTEX, 0, RTC_FORMAT_FLOAT3, vertices_.data(), 0,
-                               sizeof(Vec3), vertices_.size());
-    rtcSetSharedGeometryBuffer(geometry.get(), RTC_BUFFER_TYPE_INDEX, 0, RTC_FORMAT_UINT3, indices_.data(), 0,
-                               3 * sizeof(uint32_t), triangles_.size());
-    rtcCommitGeometry(geometry.get());
-    rtcAttachGeometryByID(scene_.get(), geometry.get(), kTriangles);
-}
-
-void Scene::attach_spheres() {
-    const GeometryOwner geometry(rtcNewGeometry(device_->handle(), RTC_GEOMETRY_TYPE_USER));
-    rtcSetGeometryUserPrimitiveCount(geometry.get(), static_cast<unsigned>(sphere_shapes_.size()));
-    rtcSetGeometryUserData(geometry.get(), sphere_shapes_.data());
-    rtcSetGeometryBoundsFunction(geometry.get(), bound_sphere, nullptr);
-    rtcSetGeometryIntersectFunction(geometry.get(), intersect_sphere);
-    rtcSetGeometryOccludedFunction(geometry.get(), occlude_by_sphere);
-    rtcCommitGeometry(geometry.get());
-    rtcAttachGeometryByID(scene_.get(), geometry.get(), kSpheres);
-}
-
-bool Scene::can_be_instance(const Affine& to_world, double reach) {
-    // Embree inverts the map in single precision; and where triangles are tiny in their own space, what it reports as
-    // the place in the triangle is a corner.
-    const std::array<Vec3, 3> rows{to_world.x, to_world.y, to_world.z};
-    const auto moderate = [](const Vec3& row) {
-        const float extent = length(row);
-        return extent >= 1e-9f && extent <= 1e3f;
-    };
-    if (!std::ranges::all_of(rows, moderate)) return false;
-    // A coordinate of the object's space is the scalar product with a column of the inverse: cofactors / determinant.
-    double stretch = 0.0;
-    for (size_t i = 0; i < rows.size(); ++i) {
-        const Vec3 cofactors = cross(rows[(i + 1) % 3], rows[(i + 2) % 3]);
-        const double sum = std::fabs(cofactors.x) + std::fabs(cofactors.y) + std::fabs(cofactors.z);
-        stretch = std::max(stretch, sum / std::fabs(double{to_world.determinant()}));
-    }
-    const double limit = 0.5 * kFarthestRay / stretch - max_abs_component(to_world.offset);
-    if (!(limit >= reach)) return false;
-    farthest_ = std::min(farthest_, static_cast<float>(limit));
-    return true;
-}
-
-void Scene::attach_instance(uint32_t object) {
-    const Affine& map = objects_[object].to_world;
-    const std::array<float, 12> columns{map.x.x, map.x.y, map.x.z, map.y.x,      map.y.y,      map.y.z,
-                                        map.z.x, map.z.y, map.z.z, map.offset.x, map.offset.y, map.offset.z};
-    const GeometryOwner geometry(rtcNewGeometry(device_->handle(), RTC_GEOMETRY_TYPE_INSTANCE));
-    rtcSetGeometryInstancedScene(geometry.get(), meshes_[object]->scene());
-    rtcSetGeometryTransform(geometry.get(), 0, RTC_FORMAT_FLOAT3X4_COLUMN_MAJOR, columns.data());
-    rtcCommitGeometry(geometry.get());
-    rtcAttachGeometryByID(scene_.get(), geometry.get(), static_cast<unsigned>(instances_.size()));
-    instances_.push_back(object);
+std::unique_ptr<Accelerator> Scene::in_embree() const {
+    std::vector<uint32_t> all(objects_.size());
+    std::iota(all.begin(), all.end(), 0u);
+    return std::make_unique<Accelerator>(*device_, objects_, meshes_, all);
 }
 
 // --- gathering the description ---

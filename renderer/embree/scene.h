@@ -7,26 +7,20 @@
 #include <string>
 #include <vector>
 
-#include "core/scene_data.h"
-#include "embree/mesh.h"
+#include "embree/accelerator.h"
+#include "embree/direct_shapes.h"
 
 namespace rnd::embree {
 
-// Embree's own limit is 1.844e18.
-inline constexpr float kFarthestRay = 1.8e18f;
-
 class Scene {
   public:
-    // Finds what a ray meets; see core/integrator.h.
+    // Finds what rays meet; see core/integrator.h.
     const SceneData& data() const { return data_; }
-    bool intersect(const Ray& ray, Hit& hit) const;
-    bool occluded(const Ray& ray) const;
-    // Embree ends the process at rays that it cannot trace (some of its builds; in others they may never end): those
-    // that are not finite, which degenerate geometry can bring about, and those that start too far out. Such rays hit
-    // nothing.
-    bool can_trace(const Ray& ray) const;
+    IntLanes intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
+    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const;
 
-    RTCScene handle() const { return scene_.get(); }
+    // All objects in one structure of Embree's, to compare with. Throws RenderFault or std::bad_alloc.
+    std::unique_ptr<Accelerator> in_embree() const;
 
     Scene(const Scene&) = delete;
     Scene& operator=(const Scene&) = delete;
@@ -36,22 +30,7 @@ class Scene {
     friend class SceneBuilder;
     Scene() = default;
 
-    // A triangle of the scene's own geometry belongs to an object: half a grid, or a part of a small mesh.
-    struct Triangle {
-        uint32_t object;
-        uint32_t primitive;
-    };
-
     void build();
-    void add_grid_triangles(uint32_t object);
-    void merge_mesh(uint32_t object);
-    void attach_triangles();
-    void attach_spheres();
-    // Whether rays that start as far out as any object (or `reach`) can be traced in the object's own space, too. If
-    // so, `farthest_` becomes what that allows.
-    bool can_be_instance(const Affine& to_world, double reach);
-    void attach_instance(uint32_t object);
-    Hit triangle_hit(uint32_t primitive, float t, float u, float v) const;
 
     std::shared_ptr<Device> device_;
     std::vector<std::shared_ptr<Mesh>> meshes_;  // by object; null where it is none
@@ -62,14 +41,8 @@ class Scene {
     std::vector<Light> lights_;
     SceneData data_;
 
-    std::vector<Vec3> vertices_;
-    std::vector<uint32_t> indices_;
-    std::vector<Triangle> triangles_;
-    std::vector<SphereShape> sphere_shapes_;
-    std::vector<uint32_t> spheres_;    // their objects
-    std::vector<uint32_t> instances_;  // objects, by the geometry number of their instance
-    float farthest_ = kFarthestRay;    // coordinate from which a ray may start
-    SceneOwner scene_;
+    DirectShapes direct_;
+    std::unique_ptr<Accelerator> others_;
 };
 
 // Gathers a scene piece by piece. Every method throws SceneFault where the piece makes no sense, with `where` (a
@@ -106,71 +79,19 @@ class SceneBuilder {
 
 // --- the hot path ---
 
-inline bool Scene::can_trace(const Ray& ray) const {
-    const Vec3& d = ray.direction;
-    return std::fabs(ray.origin.x) <= farthest_ && std::fabs(ray.origin.y) <= farthest_ &&
-           std::fabs(ray.origin.z) <= farthest_ && std::fabs(d.x) + std::fabs(d.y) + std::fabs(d.z) <= 2.0f &&
-           ray.t_max >= ray.t_min;
+inline IntLanes Scene::intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
+    RayOf<Lanes> shortened = rays;
+    IntLanes found = direct_.intersect(mask, shortened, hits);
+    if (!others_->empty()) found |= others_->intersect(mask, shortened, hits);
+    hits.t = shortened.t_max;
+    return found;
 }
 
-inline Hit Scene::triangle_hit(uint32_t primitive, float t, float u, float v) const {
-    const Triangle& triangle = triangles_[primitive];
-    Hit hit{t, triangle.object, triangle.primitive, u, v};
-    if (objects_[triangle.object].kind == ObjectKind::grid) {
-        // Both halves start at the corner (0, 0); the first goes on to (1, 0) and (1, 1), the second to (1, 1) and (0,
-        // 1).
-        hit.u = triangle.primitive == 0 ? u + v : u;
-        hit.v = triangle.primitive == 0 ? v : u + v;
-    }
-    return hit;
-}
-
-inline RTCRay to_embree(const Ray& ray) {
-    RTCRay out;
-    out.org_x = ray.origin.x;
-    out.org_y = ray.origin.y;
-    out.org_z = ray.origin.z;
-    out.tnear = ray.t_min;
-    out.dir_x = ray.direction.x;
-    out.dir_y = ray.direction.y;
-    out.dir_z = ray.direction.z;
-    out.time = 0.0f;
-    out.tfar = ray.t_max;
-    out.mask = 0xffffffffu;
-    out.id = 0;
-    out.flags = 0;
-    return out;
-}
-
-inline RTCRayHit to_embree_query(const Ray& ray) {
-    RTCRayHit query;
-    query.ray = to_embree(ray);
-    query.hit.geomID = RTC_INVALID_GEOMETRY_ID;
-    query.hit.instID[0] = RTC_INVALID_GEOMETRY_ID;
-    return query;
-}
-
-inline bool Scene::intersect(const Ray& ray, Hit& hit) const {
-    if (!can_trace(ray)) return false;
-    RTCRayHit query = to_embree_query(ray);
-    embree::intersect(scene_.get(), query);
-    if (query.hit.geomID == RTC_INVALID_GEOMETRY_ID) return false;
-    const float t = query.ray.tfar;
-    if (query.hit.instID[0] != RTC_INVALID_GEOMETRY_ID) {
-        hit = {t, instances_[query.hit.instID[0]], query.hit.primID, query.hit.u, query.hit.v};
-    } else if (query.hit.geomID == 0) {
-        hit = triangle_hit(query.hit.primID, t, query.hit.u, query.hit.v);
-    } else {
-        hit = {t, spheres_[query.hit.primID], 0, 0.0f, 0.0f};
-    }
-    return true;
-}
-
-inline bool Scene::occluded(const Ray& ray) const {
-    if (!can_trace(ray)) return false;
-    RTCRay query = to_embree(ray);
-    embree::occluded(scene_.get(), query);
-    return query.tfar < 0.0f;
+inline IntLanes Scene::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
+    const IntLanes hidden = direct_.occluded(mask, rays);
+    const IntLanes open = mask & ~hidden;
+    if (others_->empty() || none(open)) return hidden;
+    return hidden | others_->occluded(open, rays);
 }
 
 }  // namespace rnd::embree

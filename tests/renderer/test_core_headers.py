@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 RENDERER = Path(__file__).resolve().parents[2] / "renderer"
@@ -75,22 +76,39 @@ PROGRAM = """
 #include <cstdio>
 
 #include "core/integrator.h"
+#include "embree/lanes.h"
 
 // The narrow seam, made of nothing but the core: the inside of one sphere that shines and reflects.
 struct OneSphere {
     rnd::SceneData scene;
     const rnd::SceneData& data() const { return scene; }
-    bool intersect(const rnd::Ray& ray, rnd::Hit& hit) const {
-        hit.t = rnd::intersect_shape(scene.objects[0].sphere, ray.origin, ray.direction, ray.t_min);
-        return hit.t > 0.0f && hit.t < ray.t_max;
+    template <class F>
+    rnd::MaskOf<F> intersect(const rnd::MaskOf<F>& mask, const rnd::RayOf<F>& ray, rnd::HitOf<F>& hit) const {
+        const auto sphere = rnd::spread<F>(scene.objects[0].sphere);
+        hit.t = rnd::intersect_shape(sphere, ray.origin, ray.direction, ray.t_min);
+        return mask & (hit.t > 0.0f) & (hit.t < ray.t_max);
     }
-    bool occluded(const rnd::Ray& ray) const {
-        rnd::Hit hit;
-        return intersect(ray, hit);
+    template <class F>
+    rnd::MaskOf<F> occluded(const rnd::MaskOf<F>& mask, const rnd::RayOf<F>& ray) const {
+        rnd::HitOf<F> hit;
+        return intersect(mask, ray, hit);
     }
 };
 
-int main() {
+template <class F>
+void print_image(const OneSphere& scene, const rnd::ViewSettings& view) {
+    rnd::PixelSums sums[2];
+    rnd::add_samples<F>(scene, view, {0, 0, 2, 0, 19}, sums);  // leaves lanes over, whatever their number
+    for (const rnd::PixelSums& pixel : sums) {
+        rnd::Vec3 out[rnd::kBufferCount];
+        pixel.resolve(out);
+        std::printf("%u %u", pixel.valid(), pixel.dropped());
+        for (const rnd::Vec3& value : out) std::printf(" %.9g %.9g %.9g", value.x, value.y, value.z);
+        std::printf("\\n");
+    }
+}
+
+int main(int count, char**) {
     rnd::Object object;
     object.kind = rnd::ObjectKind::sphere;
     object.sphere = {{}, 1.0f};
@@ -98,6 +116,7 @@ int main() {
     object.offset = 1e-4f;
     rnd::Material material;
     material.color = {0.5f, 0.5f, 0.5f};
+    material.roughness = count > 1 ? 0.4f : 1.0f;
     rnd::Light light;
     light.sphere = object.sphere;
     light.radiance = {1.0f, 2.0f, 3.0f};
@@ -109,25 +128,42 @@ int main() {
     scene.scene.light_count = 1;
     scene.scene.bounces = 30;
     rnd::ViewSettings view;
-    view.settings.next_event_estimation = false;
+    view.settings.buffers = (1u << rnd::kBufferCount) - 1;
+    view.settings.next_event_estimation = count > 1;
     view.camera.side = {1.0f, 0.0f, 0.0f};
     view.camera.up = {0.0f, 1.0f, 0.0f};
     view.camera.backward = {0.0f, 0.0f, 1.0f};
+    view.camera.position = {0.1f, 0.2f, 0.3f};
     view.camera.far = 10.0f;
-    view.size = 1;
-    rnd::PixelSums sums;
-    rnd::render_pixel(scene, view, 0, 0, 0, 16, sums);
-    rnd::Vec3 out[rnd::kBufferCount];
-    sums.resolve(out);
-    std::printf("%u %.6f %.6f %.6f\\n", sums.dropped(), out[0].x, out[0].y, out[0].z);
+    view.size = 2;
+    print_image<float>(scene, view);
+    print_image<rnd::Lanes>(scene, view);
 }
 """
 
 
+@pytest.fixture(scope="module")
+def sphere_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("core") / "sphere"
+    compile_alone(program.with_suffix(".cpp"), PROGRAM, "-o", str(program))
+    return program
+
+
+def images_of(program: Path, *arguments: str) -> np.ndarray:
+    """[number type, pixel, values]: valid and dropped samples, then three values a buffer."""
+    output = subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout
+    return np.array(output.split(), float).reshape(2, 2, -1)
+
+
 @NEEDS_COMPILER
-def test_the_core_renders_any_scene_without_libraries(tmp_path: Path) -> None:
-    program = tmp_path / "sphere"
-    compile_alone(tmp_path / "sphere.cpp", PROGRAM, "-o", str(program))
-    output = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout.split()
+def test_the_core_renders_any_scene_without_libraries(sphere_program: Path) -> None:
     # A furnace: 1 / (1 - albedo) times what it emits.
-    assert [float(value) for value in output] == pytest.approx([0, 2, 4, 6], rel=1e-4)
+    pixels = images_of(sphere_program)[0]
+    assert pixels[:, :5] == pytest.approx(np.array([[19, 0, 2, 4, 6]] * 2), rel=1e-4)
+
+
+@NEEDS_COMPILER
+def test_lanes_compute_what_single_numbers_do(sphere_program: Path) -> None:
+    single, lanes = images_of(sphere_program, "glossy, with light samples")
+    assert single[:, 2].min() > 1.5
+    assert lanes == pytest.approx(single, rel=1e-4, abs=1e-5)

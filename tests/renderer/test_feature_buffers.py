@@ -307,3 +307,24 @@ def test_only_what_is_asked_for_comes_back(tracer: Any) -> None:
         alone = tracer.render(scene, size=8, samples=4, buffers=(name,)).buffers
         assert list(alone) == [name]
         assert np.array_equal(alone[name], everything[name]), f"{name} depends on which others are asked for"
+
+
+def test_few_shapes_are_met_where_many_are(tracer: Any, tmp_path: Path) -> None:
+    # Few are tested directly, many are in Embree: a hundred more, far outside of the closed room, change nothing in it.
+    noise = np.random.default_rng(5).integers(0, 256, (8, 8, 3), np.uint8)
+    imageio.imwrite(tmp_path / "noise.png", noise)
+    room = build.small_room()
+    room["materials"]["white"]["texture"] = str(tmp_path / "noise.png")
+    turned = build.rotation([1, 2, 3], 30, [0, 0.6, 0])
+    room["geometry"].append(build.grid([0, 0, 0], [0, 1, 0], [0.8, 0, 0.5], "white", turned))
+    far = [build.sphere([50.0 + n, 0, 0], 0.3, "red") for n in range(100)]
+    few = tracer.render(room, size=48, samples=16, buffers=tuple(BUFFERS)).buffers
+    many = tracer.render(
+        {**room, "geometry": room["geometry"] + far}, size=48, samples=16, buffers=tuple(BUFFERS)
+    ).buffers
+    for name in ("position", "normal", "depth", "id", "albedo", "roughness", "mirror", "mirror_hit", "mirror_normal"):
+        # But for rays through an edge, which may meet either side.
+        different = np.abs(few[name] - many[name]).max(-1) > 1e-4
+        assert different.mean() < 0.002, name
+    for name in ("beauty", "shadows", "ao"):
+        assert np.abs(few[name] - many[name]).mean() < 0.01 * few[name].mean(), name

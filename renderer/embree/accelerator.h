@@ -1,0 +1,186 @@
+// Objects in an acceleration structure of Embree's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/scene_data.h"
+#include "embree/mesh.h"
+
+namespace rnd::embree {
+
+// Embree's own limit is 1.844e18.
+inline constexpr float kFarthestRay = 1.8e18f;
+
+// Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
+inline constexpr float kRelativeOffset = 0x1p-18f;
+
+class Accelerator {
+  public:
+    // Holds those of the objects whose numbers are `included`; `meshes` has an entry for each object, null where it is
+    // none, and must outlive this. Throws RenderFault or std::bad_alloc.
+    Accelerator(const Device& device, std::span<const Object> objects, std::span<const std::shared_ptr<Mesh>> meshes,
+                std::span<const uint32_t> included);
+
+    bool empty() const { return empty_; }
+    RTCScene handle() const { return scene_.get(); }
+
+    // Embree ends the process at rays that it cannot trace (some of its builds; in others they may never end): those
+    // that are not finite, which degenerate geometry can bring about, and those that start too far out. Such rays hit
+    // nothing.
+    IntLanes can_trace(const RayOf<Lanes>& rays) const;
+    // Which rays come through the box around all objects.
+    IntLanes meets_bounds(const RayOf<Lanes>& rays) const;
+    // Writes the nearest hit of each ray of `mask` to `hits` and its distance to the ray's t_max. Returns which rays
+    // hit something.
+    IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
+    // Which rays of `mask` hit something.
+    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const;
+
+    Accelerator(const Accelerator&) = delete;
+    Accelerator& operator=(const Accelerator&) = delete;
+    ~Accelerator() = default;
+
+  private:
+    enum class Part : int32_t { mesh, first_half_of_grid, second_half_of_grid };
+
+    // A triangle of the scene's own geometry belongs to an object: half a grid, or a part of a small mesh.
+    struct Triangle {
+        int32_t object;
+        int32_t primitive;
+        Part part;
+    };
+
+    void add_grid(const RectangleShape& rectangle, uint32_t object);
+    void merge_mesh(const Mesh& mesh, const Affine& to_world, uint32_t object);
+    void attach_triangles(const Device& device);
+    void attach_spheres(const Device& device);
+    // Whether rays that start as far out as any object (or `reach`) can be traced in the object's own space, too. If
+    // so, `farthest_` becomes what that allows.
+    bool can_be_instance(const Affine& to_world, double reach);
+    void attach_instance(const Device& device, const Mesh& mesh, const Affine& to_world, uint32_t object);
+    void set_bounds();
+    // What a lane has hit.
+    Triangle find(const decltype(RayHitPacket::hit)& hits, int lane) const;
+
+    std::vector<Vec3> vertices_;
+    std::vector<uint32_t> indices_;
+    std::vector<Triangle> triangles_;
+    std::vector<SphereShape> sphere_shapes_;
+    std::vector<uint32_t> spheres_;    // their objects
+    std::vector<uint32_t> instances_;  // objects, by the geometry number of their instance
+    float farthest_ = kFarthestRay;    // coordinate from which a ray may start
+    Vec3 lower_, upper_;               // corners of the box around all objects, a little enlarged
+    bool empty_ = true;
+    SceneOwner scene_;
+};
+
+// --- the hot path ---
+
+inline IntLanes Accelerator::can_trace(const RayOf<Lanes>& rays) const {
+    const Vector3<Lanes>& d = rays.direction;
+    return (max_abs_component(rays.origin) <= farthest_) & (absolute(d.x) + absolute(d.y) + absolute(d.z) <= 2.0f) &
+           (rays.t_max >= rays.t_min);
+}
+
+inline IntLanes Accelerator::meets_bounds(const RayOf<Lanes>& rays) const {
+    Lanes enter = rays.t_min;
+    Lanes leave = rays.t_max;
+    const auto clip = [&](const Lanes& origin, const Lanes& direction, float lower, float upper) {
+        const Lanes inverse = 1.0f / direction;
+        const Lanes at_lower = (lower - origin) * inverse;
+        const Lanes at_upper = (upper - origin) * inverse;
+        // Not a number where a ray runs within a side: selecting the other operand then leaves the bound alone.
+        const Lanes first = minimum(at_upper, at_lower);
+        const Lanes last = maximum(at_upper, at_lower);
+        enter = select(IntLanes(first > enter), first, enter);
+        leave = select(IntLanes(last < leave), last, leave);
+    };
+    clip(rays.origin.x, rays.direction.x, lower_.x, upper_.x);
+    clip(rays.origin.y, rays.direction.y, lower_.y, upper_.y);
+    clip(rays.origin.z, rays.direction.z, lower_.z, upper_.z);
+    return enter <= leave;
+}
+
+template <class Packet>
+void fill(Packet& packet, const RayOf<Lanes>& rays) {
+    const auto store = [](auto& target, const auto& lanes) {
+        static_assert(sizeof(target) == sizeof(lanes));
+        __builtin_memcpy(&target, &lanes, sizeof(target));
+    };
+    store(packet.org_x, rays.origin.x);
+    store(packet.org_y, rays.origin.y);
+    store(packet.org_z, rays.origin.z);
+    store(packet.tnear, rays.t_min);
+    store(packet.dir_x, rays.direction.x);
+    store(packet.dir_y, rays.direction.y);
+    store(packet.dir_z, rays.direction.z);
+    store(packet.time, Lanes{});
+    store(packet.tfar, rays.t_max);
+    store(packet.mask, UintLanes(IntLanes{} - 1));
+    store(packet.id, UintLanes{});
+    store(packet.flags, UintLanes{});
+}
+
+template <class Whole, class Array>
+Whole load(const Array& array) {
+    Whole whole;
+    static_assert(sizeof(whole) == sizeof(array));
+    __builtin_memcpy(&whole, &array, sizeof(whole));
+    return whole;
+}
+
+inline Accelerator::Triangle Accelerator::find(const decltype(RayHitPacket::hit)& hits, int lane) const {
+    const unsigned primitive = hits.primID[lane];
+    const unsigned instance = hits.instID[0][lane];
+    if (instance != RTC_INVALID_GEOMETRY_ID) {
+        return {static_cast<int32_t>(instances_[instance]), static_cast<int32_t>(primitive), Part::mesh};
+    }
+    if (hits.geomID[lane] == 0) return triangles_[primitive];
+    return {static_cast<int32_t>(spheres_[primitive]), 0, Part::mesh};
+}
+
+inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
+    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+    if (none(traced)) return traced;
+    RayHitPacket packet;
+    fill(packet.ray, rays);
+    __builtin_memset(&packet.hit.geomID, 0xff, sizeof(IntLanes));
+    __builtin_memset(&packet.hit.instID, 0xff, sizeof(IntLanes));
+    embree::intersect(scene_.get(), traced, packet);
+    const IntLanes found = traced & (load<IntLanes>(packet.hit.geomID) != -1);
+    if (none(found)) return found;
+    IntArray<Lanes> object{}, primitive{};
+    LaneArray<Lanes> u = lanes_of(load<Lanes>(packet.hit.u));
+    LaneArray<Lanes> v = lanes_of(load<Lanes>(packet.hit.v));
+    for_lanes(kLaneCount, found, [&](int lane) {
+        const Triangle triangle = find(packet.hit, lane);
+        object.at[lane] = triangle.object;
+        primitive.at[lane] = triangle.primitive;
+        // Both halves of a grid start at its corner (0, 0); the first goes on to (1, 0) and (1, 1), the second to
+        // (1, 1) and (0, 1).
+        const float both = u.at[lane] + v.at[lane];
+        if (triangle.part == Part::first_half_of_grid) u.at[lane] = both;
+        if (triangle.part == Part::second_half_of_grid) v.at[lane] = both;
+    });
+    rays.t_max = select(found, load<Lanes>(packet.ray.tfar), rays.t_max);
+    hits.object = select(found, object.load(), hits.object);
+    hits.primitive = select(found, primitive.load(), hits.primitive);
+    hits.u = select(found, u.load(), hits.u);
+    hits.v = select(found, v.load(), hits.v);
+    return found;
+}
+
+inline IntLanes Accelerator::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
+    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+    if (none(traced)) return traced;
+    RayPacket packet;
+    fill(packet, rays);
+    embree::occluded(scene_.get(), traced, packet);
+    return traced & (load<Lanes>(packet.tfar) < 0.0f);
+}
+
+}  // namespace rnd::embree
