@@ -92,6 +92,10 @@ def test_only_the_renderer_touches_the_native_module():
             assert file.relative_to(PACKAGE).parts[0].startswith("rendering"), file
 
 
+def test_every_folder_is_a_package_that_setup_finds():
+    assert all((file.parent / "__init__.py").is_file() for file in FILES)
+
+
 # These draw, so they need libraries of the system and a display (cnsr/viewers/desktop.py).
 DRAWING = {"theme", "window", "textures", "image_views", "widgets"}
 

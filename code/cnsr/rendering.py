@@ -36,7 +36,7 @@ from cnsr.buffers import BUFFERS
 from cnsr.errors import RenderError, SceneError
 from cnsr.json_faults import dotted
 from cnsr.scenes import description
-from cnsr.scenes.assets import AssetCache, TextureData, resolve_asset
+from cnsr.scenes.assets import AssetCache, TextureData, resolve_asset, resolve_mesh
 from cnsr.scenes.bounds import Bounds, scene_bounds
 from cnsr.scenes.camera import pose_from_view_matrix, view_matrix
 from cnsr.scenes.meshes import MeshData
@@ -316,7 +316,7 @@ class PathTracer:
                 builder.add_mesh(shape.transform, mesh, material, is_light, where)
 
     def _mesh_data(self, name: str, folder: Path | None) -> MeshData:
-        return self._assets.mesh(resolve_asset(name, folder))
+        return self._assets.mesh(resolve_mesh(name, folder))
 
     def _texture(self, name: str, folder: Path | None, source: str, material: str) -> Any:
         try:
