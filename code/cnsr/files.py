@@ -31,6 +31,13 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot write {path}: {reason}")
 
 
+def user_cache_folder() -> Path:
+    """Return the folder for what can be made again: ``CNSR_CACHE``, else ``cnsr`` in the user's cache folder."""
+    if own := os.environ.get("CNSR_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "cnsr"
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it is synced to disk and renamed to `path`.

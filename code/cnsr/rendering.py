@@ -36,7 +36,7 @@ from cnsr.buffers import BUFFERS
 from cnsr.errors import RenderError, SceneError
 from cnsr.json_faults import dotted
 from cnsr.scenes import description
-from cnsr.scenes.assets import AssetCache, TextureData, resolve_asset
+from cnsr.scenes.assets import AssetCache, TextureData, resolve_asset, resolve_mesh
 from cnsr.scenes.camera import pose_from_view_matrix, view_matrix
 from cnsr.scenes.meshes import MeshData
 
@@ -303,7 +303,7 @@ class PathTracer:
                 builder.add_sphere(shape.transform, shape.position, shape.radius, material, is_light, where)
             case description.MeshFile():
                 try:
-                    mesh = self._meshes.get(self._assets.mesh(resolve_asset(shape.filename, folder)))
+                    mesh = self._meshes.get(self._assets.mesh(resolve_mesh(shape.filename, folder)))
                 except SceneError as error:
                     raise SceneError(f"{where}.filename: {error}") from None
                 builder.add_mesh(shape.transform, mesh, material, is_light, where)

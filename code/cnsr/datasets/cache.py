@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from cnsr.buffers import BUFFERS
 from cnsr.datasets.stored import StoredBatch
 from cnsr.errors import StorageError
-from cnsr.files import atomic_path, make_folder
+from cnsr.files import atomic_path, make_folder, user_cache_folder
 
 FREE_RESERVE = 1 << 30
 """Bytes that the cache leaves free on its disk."""
@@ -104,8 +103,7 @@ def cache_folder(data_folder: Path) -> Path | None:
     """Return a folder for the cache of `data_folder`: inside it, else in the user's cache folder, else ``None``."""
     inside = data_folder / ".cache"
     named = hashlib.sha256(str(data_folder.resolve()).encode()).hexdigest()[:16]
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    for folder in (inside, home / "cnsr" / f"{data_folder.name}-{named}"):
+    for folder in (inside, user_cache_folder() / f"{data_folder.name}-{named}"):
         try:
             make_folder(folder)
         except StorageError:

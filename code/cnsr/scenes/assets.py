@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnsr.errors import SceneError
+from cnsr.scenes.furniture.catalog import FurnitureMesh, furniture_mesh
+from cnsr.scenes.furniture.storage import FurnitureStorage
 from cnsr.scenes.meshes import MeshData, parse_obj
 from cnsr.scenes.obj_statements import MeshError
 
@@ -66,6 +68,25 @@ def resolve_asset(name: str, folder: Path | None) -> Path:
     raise SceneError(f"there is no file '{_shown(name)}'; looked for {looked_for}")
 
 
+def resolve_mesh(name: str, folder: Path | None) -> Path | FurnitureMesh:
+    """Return the file that a scene calls `name` or, where there is none, the furniture of that name.
+
+    Args:
+        name: as for ``resolve_asset``, or a name of ``cnsr.scenes.furniture.catalog``.
+        folder: as for ``resolve_asset``.
+
+    Raises:
+        SceneError: there is neither; the message names all places, or what is wrong with the name of the furniture.
+    """
+    try:
+        return resolve_asset(name, folder)
+    except SceneError:
+        made = furniture_mesh(name)
+        if made is None:
+            raise
+        return made
+
+
 def _shown(name: str) -> str:
     """Return a name as it fits into a line for people: files may be called anything, scenes may ask for more."""
     text = name if name.isprintable() else repr(name)[1:-1]
@@ -99,18 +120,25 @@ class AssetCache:
     A file is hashed once and then known by path, size and time of change; a file that changed is read anew. When
     all arrays together exceed `capacity` bytes, those that were not used for longest are forgotten. Threads may
     share a cache.
+
+    Args:
+        capacity: bytes of arrays at most.
+        storage: where furniture that was made is kept for other processes; by default in the user's cache folder.
     """
 
-    def __init__(self, capacity: int = 2**30) -> None:
+    def __init__(self, capacity: int = 2**30, storage: FurnitureStorage | None = None) -> None:
         self._capacity = capacity
+        self._storage = storage or FurnitureStorage()
         self._keys: dict[tuple[str, int, int], str] = {}
         self._assets: OrderedDict[str, Any] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def mesh(self, path: Path) -> MeshData:
-        """Return the mesh of the OBJ file at `path`. Raises ``SceneError`` like ``load_mesh``."""
-        return self._get(path, "mesh", _decode_mesh)
+    def mesh(self, source: Path | FurnitureMesh) -> MeshData:
+        """Return the mesh of an OBJ file or a piece of furniture. Raises ``SceneError`` like ``load_mesh``."""
+        if isinstance(source, FurnitureMesh):
+            return self._furniture(source)
+        return self._get(source, "mesh", _decode_mesh)
 
     def texture(self, path: Path) -> TextureData:
         """Return the texture of the image at `path`. Raises ``SceneError`` like ``load_texture``."""
@@ -126,14 +154,32 @@ class AssetCache:
                 asset = self._assets.get(key)
                 if asset is None:
                     asset = decode(path, content)
-                    self._assets[key] = asset
-                    self._bytes += asset.nbytes
+                    self._keep(asset)
                 self._keys[stamp] = key
             self._assets.move_to_end(asset.key)
-            while self._bytes > self._capacity and len(self._assets) > 1:
-                _, forgotten = self._assets.popitem(last=False)
-                self._bytes -= forgotten.nbytes
+            self._forget()
             return asset
+
+    def _furniture(self, mesh: FurnitureMesh) -> MeshData:
+        with self._lock:
+            asset: MeshData | None = self._assets.get(mesh.key)
+            if asset is None:
+                for made in self._storage.meshes(mesh).values():  # the other parts will be asked for next
+                    self._keep(made)
+                asset = self._assets[mesh.key]
+            self._assets.move_to_end(mesh.key)
+            self._forget()
+            return asset
+
+    def _keep(self, asset: MeshData | TextureData) -> None:
+        if asset.key not in self._assets:
+            self._assets[asset.key] = asset
+            self._bytes += asset.nbytes
+
+    def _forget(self) -> None:
+        while self._bytes > self._capacity and len(self._assets) > 1:
+            _, forgotten = self._assets.popitem(last=False)
+            self._bytes -= forgotten.nbytes
 
 
 def _stamp(path: Path, kind: str) -> tuple[str, int, int]:

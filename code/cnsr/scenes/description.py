@@ -147,7 +147,7 @@ class Sphere(_Shape):
 
 
 class MeshFile(_Shape):
-    """A mesh of an OBJ file, looked up beside the scene file first, then among the project's own assets."""
+    """A mesh: an OBJ file beside the scene file or among the project's own assets, or a piece of furniture by name."""
 
     type: Literal["file"]
     filename: Annotated[str, Field(strict=True, min_length=1)]

@@ -63,7 +63,7 @@ def parse_obj(text: str, key: str) -> MeshData:
     if (corners[..., 2] != ABSENT).any():
         vertices, indices, normals = _with_normals(positions, statements.rows("vn"), corners)
     else:
-        vertices, indices = _distinct(corners.reshape(-1, 3))
+        vertices, indices = distinct_rows(corners.reshape(-1, 3))
     return MeshData(
         positions=positions[vertices[:, 0]].astype(np.float32),
         normals=normals,
@@ -108,7 +108,7 @@ def _with_normals(
     usable = (named != ABSENT) & has_length[named]
     face = np.broadcast_to(np.arange(len(corners))[:, None], named.shape)
     rows[..., 2] = np.where(usable, named, len(normals) + face)
-    vertices, indices = _distinct(rows.reshape(-1, 3))
+    vertices, indices = distinct_rows(rows.reshape(-1, 3))
     return vertices, indices, np.concatenate([normals, faces])[vertices[:, 2]].astype(np.float32)
 
 
@@ -121,7 +121,7 @@ def _unit(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return unit, has_length
 
 
-def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def distinct_rows(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the distinct rows [N, 3] in ascending order, and for every row its place among them.
 
     Several times faster than ``np.unique`` with ``axis=0``, which compares rows byte by byte.

@@ -109,6 +109,7 @@ def test_a_folder_that_vanished_switches_the_cache_off(tmp_path: Path, data_file
 
 
 def test_the_folder_is_inside_the_data_or_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNSR_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     data = tmp_path / "train"
     data.mkdir()

@@ -187,6 +187,7 @@ def test_without_room_for_a_cache_data_is_still_read(
     folder = write_folder(1)
     (folder / ".cache").write_text("in the way")
     (tmp_path / "home").write_text("in the way")
+    monkeypatch.delenv("CNSR_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     batch = open_source(build_config(tmp_path), "train").read(0)
     np.testing.assert_array_equal(batch.passes["beauty"], build_batch(0).passes["beauty"][:2])

@@ -1,0 +1,1 @@
+"""Furniture that is made by formulas: a mesh kit, one file per class of piece, and a catalog of them."""
