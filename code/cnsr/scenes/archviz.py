@@ -7,6 +7,7 @@ proportions and places; materials all colors and textures. So each can be drawn 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from cnsr.scenes.randomizer import Contents, Randomizer, uniform
 WINDOW_PLACE, WINDOW_SIZE = (2.0, 1.3, 3.2499), 2.0
 WINDOW_EMISSION = (15.0, 8.5)  # at least, and what a color adds
 LAMP_X, LAMP_Y, LAMP_Z, LAMP_SIZE = (1.1, 2.1), 1.8375, 2.25, 0.2
+LAMP_DROP = round(HIGH[1] - LAMP_Y, 4)  # from the ceiling
 LAMP_EMISSION = (10.0, 6.0)
 
 FOV, NEAR, FAR = 45.0, 0.01, 100.0
@@ -51,7 +53,9 @@ class ArchViz(Randomizer):
         z = LAMP_Z if side < 0.5 else -LAMP_Z
         names = "window_light", "ceiling_light"
         emissions = _emission(WINDOW_EMISSION, window), _emission(LAMP_EMISSION, lamp)
-        fixture = Placed(self._choose(rng, "lamp"), Placement(x, z, 0.0), LAMP_Y)
+        lamp_model = self._choose(rng, "lamp")
+        hanging = replace(lamp_model, parameters=replace(lamp_model.parameters, drop=LAMP_DROP))
+        fixture = Placed(hanging, Placement(x, z, 0.0), LAMP_Y)
         return Contents(
             materials={
                 name: material(MATERIAL_IDS[name], BLACK, 1.0, emission)

@@ -253,7 +253,9 @@ def hang_mirror(rng: np.random.Generator, choose: Choose) -> list[Placed]:
     """Draw the place of a mirror and its frame on the wall at the largest x."""
     z = MIRROR_Z[0] + (MIRROR_Z[1] - MIRROR_Z[0]) * rng.random()
     place = Placement(HIGH[0], z, -0.5 * math.pi)
-    return [Placed(choose(rng, kind), place, MIRROR_HEIGHT) for kind in ("mirror_frame", "mirror")]
+    frame, glass = choose(rng, "mirror_frame"), choose(rng, "mirror")
+    fitting = replace(glass.parameters, width=frame.parameters.width, height=frame.parameters.height)
+    return [Placed(model, place, MIRROR_HEIGHT) for model in (frame, replace(glass, parameters=fitting))]
 
 
 def _of_kind(placed: Iterable[Placed], kind: str) -> Placed | None:

@@ -36,8 +36,9 @@ def periodic_noise(
     along_x = np.fft.fftfreq(width)[None, :] * height * stretch[0]
     along_y = np.fft.fftfreq(height)[:, None] * height * stretch[1]
     frequency = np.hypot(along_x, along_y)
-    frequency[0, 0] = np.inf  # no mean
+    frequency[0, 0] = 1.0
     spectrum = np.fft.fft2(rng.standard_normal((height, width)))
+    spectrum[0, 0] = 0.0  # the mean
     noise = np.fft.ifft2(spectrum * frequency**-slope).real
     scaled: Array = noise / noise.std()
     return scaled
