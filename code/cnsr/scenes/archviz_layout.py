@@ -115,7 +115,12 @@ class Placed:
         """Return the meshes of its parts as a scene file has them; materials are called ``kind_part``."""
         piece, place = self.model.piece, self.place
         return [
-            mesh(f"{piece.kind}_{part}", piece.filename(part, self.model.parameters), (place.x, self.y, place.z), place.angle)
+            mesh(
+                f"{piece.kind}_{part}",
+                piece.filename(part, self.model.parameters),
+                (place.x, self.y, place.z),
+                place.angle,
+            )
             for part in piece.parts
         ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -36,6 +35,7 @@ MATERIAL_IDS = {
 WALLPAPERS = {"damask": 0.9, "fans": 0.84, "hills": None, "vines": None}
 """Texture of each, with the metres that it repeats at; None fills a wall."""
 
+WALL_ROUGHNESS = 0.75  # paper with a sheen of silk: its white reflection softens the saturated tints
 ROUGHNESSES = (1.0, 0.5, 0.05)
 _BOARDS, _GRAIN, _CLOTH, _KNOTS = 1.4, 0.6, 0.12, 0.55  # metres that the textures repeat at
 
@@ -53,7 +53,7 @@ def light_color(u: float) -> Color:
 
 def _wood_color(u: float) -> Color:
     """Return a color between walnut and light oak."""
-    return cosine_palette(u, (0.47, 0.29, 0.165), (0.25, 0.19, 0.125), (0.0, 0.02, 0.05))
+    return cosine_palette(u, (0.60, 0.39, 0.235), (0.28, 0.22, 0.155), (0.0, 0.02, 0.05))
 
 
 def _cloth_color(u: float) -> Color:
@@ -90,7 +90,7 @@ def _room_surfaces(rng: np.random.Generator) -> dict[str, Json]:
     for wall in WALLS:
         across = depth if wall in ("left", "right") else width
         repeats = (1.0, 1.0) if repeat is None else (across / repeat, height / repeat)
-        surfaces[wall] = material(MATERIAL_IDS[wall], tint, 1.0, texture=filename(texture), frequency=repeats)
+        surfaces[wall] = material(MATERIAL_IDS[wall], tint, WALL_ROUGHNESS, texture=filename(texture), frequency=repeats)
     return surfaces
 
 

@@ -1,4 +1,7 @@
-"""Four wallpapers: two that repeat, two that fill a wall. Their reflectance is gray; a scene's material tints it."""
+"""Four wallpapers: two that repeat, two that fill a wall. Their reflectance is gray; a scene's material tints it.
+
+Tints are fully saturated, so the papers are dark: they become deep colors, not glaring ones.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,8 @@ def damask(rng: np.random.Generator) -> Array:
     # In half repeats, about the middles of the two columns.
     own = _palmette(centered(2.0 * x, 2.0), centered(2.0 * y, 2.0))
     other = _palmette(centered(2.0 * x + 1.0, 2.0), centered(2.0 * y + 1.0, 2.0))
-    silk = 0.02 * periodic_noise(rng, size, size, 0.3, (0.3, 6.0)) + 0.015 * periodic_noise(rng, size, size, 1.0)
-    return np.clip(blend(np.maximum(own, other), 0.50, 0.86) + silk, 0.0, 1.0)
+    silk = 0.013 * periodic_noise(rng, size, size, 0.3, (0.3, 6.0)) + 0.010 * periodic_noise(rng, size, size, 1.0)
+    return np.clip(blend(np.maximum(own, other), 0.24, 0.52) + silk, 0.0, 1.0)
 
 
 def _palmette(x: Array, y: Array) -> Array:
@@ -82,8 +85,8 @@ def fans(rng: np.random.Generator) -> Array:
         distance = np.hypot(dx, dy)
         angle = np.arctan2(dx, dy)
         paint = blend(inside(distance - radius, pixel), paint, _fan(distance / radius, angle, pixel / radius))
-    grain = 0.02 * periodic_noise(rng, size, size, 0.7)
-    return np.clip(blend(paint, 0.42, 0.88) + grain, 0.0, 1.0)
+    grain = 0.012 * periodic_noise(rng, size, size, 0.7)
+    return np.clip(blend(paint, 0.20, 0.54) + grain, 0.0, 1.0)
 
 
 def _fan(distance: Array, angle: Array, pixel: float) -> Array:
@@ -101,18 +104,18 @@ def hills(rng: np.random.Generator) -> Array:
     height, width = MURAL_PIXELS
     _, y = pixel_centers(height, width)
     pixel = 1.0 / height
-    paint = 0.78 + 0.16 * soft_step(0.35, 1.0, y)
+    paint = 0.50 + 0.14 * soft_step(0.35, 1.0, y)
     ridges = 6
     for number in range(ridges):
         near = number / (ridges - 1)
         crest = 0.66 - 0.52 * near + (0.085 - 0.035 * near) * periodic_noise(rng, 1, width, 1.3, (width, 1.0))
         crest = crest + (0.002 + 0.012 * near) * _spruces(rng, width)
-        tone = 0.74 - 0.50 * near**0.9
+        tone = 0.47 - 0.36 * near**0.9
         # Mist gathers at the foot of each ridge but the nearest.
         depth = np.clip(crest - y, 0.0, None)
-        mist = 0.24 * (1.0 - 0.6 * near) * soft_step(0.0, 0.34, depth)
+        mist = 0.16 * (1.0 - 0.6 * near) * soft_step(0.0, 0.34, depth)
         paint = blend(inside(y - crest, 1.5 * pixel), paint, tone + mist)
-    return np.clip(paint + 0.012 * periodic_noise(rng, height, width, 0.8), 0.0, 1.0)
+    return np.clip(paint + 0.008 * periodic_noise(rng, height, width, 0.8), 0.0, 1.0)
 
 
 def _spruces(rng: np.random.Generator, width: int) -> Array:
@@ -129,12 +132,12 @@ def _spruces(rng: np.random.Generator, width: int) -> Array:
 def vines(rng: np.random.Generator) -> Array:
     """Return a mural of climbing stems with leaves in three depths; its left and right edges meet."""
     height, width = MURAL_PIXELS
-    paint = 0.86 + 0.03 * periodic_noise(rng, height, width, 1.3)
-    for depth, (tone, stems) in enumerate(((0.72, 11), (0.52, 9), (0.30, 7))):
+    paint = 0.58 + 0.02 * periodic_noise(rng, height, width, 1.3)
+    for depth, (tone, stems) in enumerate(((0.46, 11), (0.29, 9), (0.14, 7))):
         for stem in range(stems):
             root = (stem + rng.uniform(0.15, 0.85)) * width / height / stems
             _paint_vine(rng, paint, root, tone, 0.7 + 0.25 * depth)
-    return np.clip(paint + 0.010 * periodic_noise(rng, height, width, 0.6), 0.0, 1.0)
+    return np.clip(paint + 0.008 * periodic_noise(rng, height, width, 0.6), 0.0, 1.0)
 
 
 def _paint_vine(rng: np.random.Generator, paint: Array, root: float, tone: float, scale: float) -> None:
@@ -167,4 +170,4 @@ def _paint_leaf(paint: Array, place: tuple[float, float], lean: float, length: f
     dx, dy = np.meshgrid((columns + 0.5) / height - place[0], 1.0 - (rows + 0.5) / height - place[1])
     leaf = _leaf(dx, dy, lean, length, 0.24, 1.0 / height)
     middle = leaf * inside(np.abs(dx * np.cos(lean) - dy * np.sin(lean)) - rib, 1.0 / height)
-    paint[window] = blend(middle, blend(leaf, paint[window], tone), 0.6 * tone + 0.34)
+    paint[window] = blend(middle, blend(leaf, paint[window], tone), 0.6 * tone + 0.23)
