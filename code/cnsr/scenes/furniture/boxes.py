@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from cnsr.scenes.furniture.curves import Array
-from cnsr.scenes.furniture.solids import grid_triangles
-from cnsr.scenes.furniture.surface import Indices, Surface
+from cnsr.scenes.furniture.curves import Array, superellipse
+from cnsr.scenes.furniture.solids import grid_triangles, sweep
+from cnsr.scenes.furniture.surface import Indices, Surface, joined
 
 Size = tuple[float, float, float]
 
@@ -63,3 +65,61 @@ def _faces(lengths: list[Array]) -> tuple[Indices, Array, Indices]:
             nodes.append(node)
             uvs.append(np.stack([lengths[b][pairs[0]], lengths[c][pairs[1]]], axis=-1))
     return np.concatenate(nodes), np.concatenate(uvs), np.concatenate(triangles)
+
+
+@dataclass(frozen=True)
+class Cushion:
+    """A box cushion lying about the origin: puffed faces, drawn-in corners, creases.
+
+    Attributes:
+        size: extents along x, y, z before it is filled; filling adds to them.
+        radius: of its edges.
+        crown: how far filling lifts the middle of its upper and lower face.
+        wrinkle: depth of the creases.
+        seed: of the creases.
+    """
+
+    size: Size
+    radius: float
+    crown: float
+    wrinkle: float
+    seed: int
+
+    def body(self, steps: int = 3, flats: tuple[int, int, int] = (10, 1, 10)) -> Surface:
+        """Return the cushion; `steps` and `flats` are those of ``rounded_box``."""
+        return rounded_box(self.size, self.radius, steps, flats).warped(self.filled)
+
+    def piping(self, thickness: float, count: int = 52) -> Surface:
+        """Return the cords along the seams around the upper and the lower face."""
+        width, height, depth = self.size
+        outline = superellipse(count, 7.0, width / 2 - 0.15 * self.radius, depth / 2 - 0.15 * self.radius)
+        cords = []
+        for side in (1.0, -1.0):
+            seam = np.full(count, side * (height / 2 - 0.22 * self.radius))
+            path = self.filled(np.stack([outline[:, 0], seam, -outline[:, 1]], axis=-1))
+            cords.append(sweep(path, superellipse(6, 2.0, thickness, thickness), closed=True))
+        return joined(cords)
+
+    def filled(self, points: Array) -> Array:
+        """Return points [N, 3] of the box where they are in the filled cushion."""
+        x, y, z = points.T
+        a, b, c = (points / (0.5 * np.asarray(self.size))).T  # -1 to 1
+        puff = (np.clip(1 - a**4, 0.0, 1.0) * np.clip(1 - c**4, 0.0, 1.0)) ** 0.7
+        band = 0.45 * self.crown * np.clip(1 - b**2, 0.0, 1.0)
+        drawn = np.clip(np.abs(a * c), 0.0, 1.0) ** 3  # 1 at the four corners
+        x = (x + np.sign(a) * band * np.clip(1 - c**2, 0.0, 1.0) * np.abs(a) ** 3) * (1 - 0.05 * drawn)
+        z = (z + np.sign(c) * band * np.clip(1 - a**2, 0.0, 1.0) * np.abs(c) ** 3) * (1 - 0.05 * drawn)
+        y = (y + b * self.crown * puff) * (1 - 0.15 * drawn) + self.wrinkle * self._creases(x, z, a, b, c)
+        return np.stack([x, y, z], axis=-1)
+
+    def _creases(self, x: Array, z: Array, a: Array, b: Array, c: Array) -> Array:
+        """Return the height of long ripples, and of folds that fan out from the corners."""
+        rng = np.random.default_rng(self.seed)
+        waves = rng.uniform(6.0, 26.0, (5, 2)) * rng.choice([-1.0, 1.0], (5, 2))
+        phases = rng.uniform(0.0, 2 * np.pi, 5)
+        ripples = sum(np.sin(p * x + q * z + phase) for (p, q), phase in zip(waves, phases, strict=True))
+        near, far = 1 - np.abs(a), 1 - np.abs(c)
+        distance = np.hypot(near, far)
+        folds = np.sin(11 * np.arctan2(far, near) + phases[0]) * np.exp(-((distance / 0.45) ** 2))
+        creases: Array = 0.25 * ripples * np.abs(b) + 1.5 * np.sign(b) * folds * np.clip(6 * distance, 0.0, 1.0)
+        return creases

@@ -20,9 +20,17 @@ import numpy as np
 from cnsr.errors import SceneError
 from cnsr.json_faults import quote, unknown_name
 from cnsr.scenes import teapot as newell
+from cnsr.scenes.furniture.armchair import Armchair
+from cnsr.scenes.furniture.chairs import LadderBackChair, SlatBackChair, UpholsteredChair
+from cnsr.scenes.furniture.coffee_tables import RectangularCoffeeTable, RoundCoffeeTable
+from cnsr.scenes.furniture.dining_tables import OvalTable, RoundTable, TaperedTable, TrestleTable
+from cnsr.scenes.furniture.lamp import Lamp
+from cnsr.scenes.furniture.mirrors import Mirror, MirrorFrame
 from cnsr.scenes.furniture.piece import DECIMALS, Bounds, Furniture, drawn, fitted
 from cnsr.scenes.furniture.rug import Rug
+from cnsr.scenes.furniture.sofas import RolledArmSofa, TrackArmSofa
 from cnsr.scenes.furniture.surface import shaded
+from cnsr.scenes.furniture.teapot import Teapot
 from cnsr.scenes.meshes import MeshData
 
 PREFIX = "furniture/"
@@ -134,7 +142,23 @@ PIECES: Mapping[str, Piece] = MappingProxyType(
     {
         name: Piece(name, kind)
         for name, kind in {
+            "table_tapered": TaperedTable,
+            "table_round": RoundTable,
+            "table_trestle": TrestleTable,
+            "table_oval": OvalTable,
+            "chair_slat_back": SlatBackChair,
+            "chair_ladder_back": LadderBackChair,
+            "chair_upholstered": UpholsteredChair,
+            "sofa_rolled_arm": RolledArmSofa,
+            "sofa_track_arm": TrackArmSofa,
+            "armchair": Armchair,
+            "coffee_table_round": RoundCoffeeTable,
+            "coffee_table_rectangular": RectangularCoffeeTable,
             "rug": Rug,
+            "lamp": Lamp,
+            "teapot": Teapot,
+            "mirror_frame": MirrorFrame,
+            "mirror": Mirror,
         }.items()
     }
 )
