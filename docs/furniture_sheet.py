@@ -18,8 +18,9 @@ from cnsr.scenes.furniture.catalog import PIECES, Piece
 from cnsr.scenes.furniture.piece import Furniture
 
 COLUMNS = 6
-EXPOSURE = 1.0
+EXPOSURE = 1.5
 FOV = 24.0
+FILLED = 0.9  # share of the image that a piece spans
 LABEL = 18  # pixels
 # Color and roughness of what pieces are made of.
 MATERIALS = {
@@ -34,6 +35,7 @@ MATERIALS = {
     "frame": ((0.7, 0.5, 0.16), 0.4),
     "glass": ((0.9, 0.9, 0.9), 0.05),
 }
+METALS = ("metal", "frame", "glass")
 RUSH = ((0.5, 0.37, 0.17), 1.0)  # the woven seat
 _IDENTITY = np.eye(4).tolist()
 
@@ -65,15 +67,7 @@ def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:
     """Return a scene: the piece on a white floor before a white wall, with a large light at the front left."""
     low, high = (np.array(corner) for corner in piece.bounds(parameters))
     center, reach = 0.5 * (low + high), 0.5 * float(np.linalg.norm(high - low))
-    elevation, azimuth = viewpoint(piece.kind)
-    toward = np.array(
-        (
-            math.cos(elevation) * math.sin(azimuth),
-            math.sin(elevation),
-            math.cos(elevation) * math.cos(azimuth),
-        )
-    )
-    camera = center + toward * (0.98 * reach / math.sin(math.radians(FOV / 2)))
+    camera = center + _toward_camera(piece.kind, 0.5 * (high - low))
     # The studio grows with the piece, so that light falls on all of them alike.
     unit = max(reach, 0.1)
     floor = low[1] if piece.kind != "lamp" else low[1] - 0.5
@@ -84,16 +78,20 @@ def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:
     else:
         wall = float(low[2])
     surfaces.append(_grid("floor", (center[0], center[1], wall), (0, 0, 1), (24 * unit, 16 * unit, 0)))
+    # What mirrors see.
+    surfaces.append(
+        _grid("floor", (center[0], center[1], center[2] + 40 * unit), (0, 0, -1), (80 * unit, 80 * unit, 0))
+    )
     key = center + unit * np.array((-2.6, 4.0, 3.4))
     lights = [_grid("key", key, center - key, (3.4 * unit, 0, 3.4 * unit))]
     area = lights[0]["size"][0] ** 2
     fill = center + unit * np.array((6.0, 3.0, 6.0))
     lights.append(_grid("fill", fill, center - fill, (0, 6 * unit, 6 * unit)))
-    materials = {"floor": _material((0.78, 0.77, 0.75), 1.0)}
+    materials = {"floor": _material((0.78, 0.77, 0.75), 1.0, 1.5)}
     materials |= {"key": _light(4.6 * area), "fill": _light(0.55 * 36 * unit**2)}
     for part in piece.parts:
         color, roughness = MATERIALS[part] if (piece.name, part) != ("chair_ladder_back", "fabric") else RUSH
-        materials[part] = _material(color, roughness)
+        materials[part] = _material(color, roughness, 15.0 if part in METALS else 1.5)
     geometry = [
         {"type": "file", "transform": _IDENTITY, "material": part, "filename": piece.filename(part, parameters)}
         for part in piece.parts
@@ -109,11 +107,21 @@ def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:
     }
 
 
-def viewpoint(kind: str) -> tuple[float, float]:
-    """Return elevation and azimuth, in radians, from which a kind of piece shows best."""
-    degrees = {"rug": (34, 24), "lamp": (-4, 20), "mirror": (4, 24), "mirror_frame": (4, 24), "teapot": (20, 25)}
-    elevation, azimuth = degrees.get(kind, (19, 32))
-    return math.radians(elevation), math.radians(azimuth)
+def _toward_camera(kind: str, half: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the vector from the center of a box with extents 2 `half` to a camera whose image the box fills."""
+    degrees = {"rug": (34, 24), "lamp": (-4, 20), "mirror": (3, 24), "mirror_frame": (3, 24), "teapot": (20, 25)}
+    elevation, azimuth = map(math.radians, degrees.get(kind, (19, 32)))
+    axes = np.array(  # right, up, backward
+        [
+            (math.cos(azimuth), 0.0, -math.sin(azimuth)),
+            (-math.sin(elevation) * math.sin(azimuth), math.cos(elevation), -math.sin(elevation) * math.cos(azimuth)),
+            (math.cos(elevation) * math.sin(azimuth), math.sin(elevation), math.cos(elevation) * math.cos(azimuth)),
+        ]
+    )
+    corners = half * (2 * np.indices((2, 2, 2)).reshape(3, -1).T - 1) @ axes.T
+    distance = np.abs(corners[:, :2]).max(axis=1) / (FILLED * math.tan(math.radians(FOV / 2))) + corners[:, 2]
+    toward: NDArray[np.float64] = axes[2] * distance.max()
+    return toward
 
 
 def developed(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -138,8 +146,8 @@ def sheet(pictures: list[tuple[str, NDArray[np.uint8]]], columns: int) -> Image.
     return image
 
 
-def _material(color: tuple[float, float, float], roughness: float) -> dict[str, Any]:
-    return {"color": list(color), "emission": [0.0, 0.0, 0.0], "roughness": roughness, "ior": 1.5, "id": 0}
+def _material(color: tuple[float, float, float], roughness: float, ior: float) -> dict[str, Any]:
+    return {"color": list(color), "emission": [0.0, 0.0, 0.0], "roughness": roughness, "ior": ior, "id": 0}
 
 
 def _light(emission: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnsr.scenes.furniture.boxes import Cushion
-from cnsr.scenes.furniture.curves import Array, spline, superellipse, varying
+from cnsr.scenes.furniture.curves import spline, superellipse, varying
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged, standing
 from cnsr.scenes.furniture.solids import loft, sweep
 from cnsr.scenes.furniture.surface import Surface, joined
@@ -52,7 +52,7 @@ class Armchair(Furniture):
 
     @property
     def _hinge(self) -> float:
-        """z of the back posts at 0.45 m: they end where the depth does."""
+        """Z of the back posts at 0.45 m: they end where the depth does."""
         return -self.depth / 2 + 0.015 + self._slope * (self.height - 0.45)
 
     def _sides(self) -> list[Surface]:
@@ -85,8 +85,8 @@ class Armchair(Furniture):
         t = np.linspace(-1.0, 1.0, 21)
         slat = superellipse(16, 3.0, 0.006, 0.016)
         for y in np.linspace(0.4, self.height - 0.045, self.slats):
-            z = self._back_z(y) - 0.016 * (1 - t**2)
-            path = np.stack([(self._x - 0.05) * t, np.full(21, y), z], axis=-1)
+            bowed = self._back_z(y) - 0.016 * (1 - t**2)
+            path = np.stack([(self._x - 0.05) * t, np.full(21, y), bowed], axis=-1)
             rails.append(sweep(path, slat, up=(0.0, 1.0, -self._slope)))
         return rails
 

@@ -17,7 +17,7 @@ def rounded_box(size: Size, radius: float, steps: int = 3, flats: int | tuple[in
     """Return a box about the origin with round edges and corners.
 
     Its vertices are the outer nodes of a lattice. Each of its faces has the texture in metres from its middle, measured
-    along the surface.
+    along the surface; v is the longer direction, as the grain of wood is.
 
     Args:
         size: full extents along x, y, z.
@@ -63,7 +63,8 @@ def _faces(lengths: list[Array]) -> tuple[Indices, Array, Indices]:
             cut = grid_triangles(counts[b] - 1, counts[c] - 1, counts[b], counts[c], reverse=side == 1)
             triangles.append(cut + sum(len(one) for one in nodes))
             nodes.append(node)
-            uvs.append(np.stack([lengths[b][pairs[0]], lengths[c][pairs[1]]], axis=-1))
+            u, v = (b, c) if lengths[b][-1] <= lengths[c][-1] else (c, b)
+            uvs.append(np.stack([lengths[one][node[:, one]] for one in (u, v)], axis=-1))
     return np.concatenate(nodes), np.concatenate(uvs), np.concatenate(triangles)
 
 

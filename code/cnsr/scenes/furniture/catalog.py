@@ -138,30 +138,26 @@ class FurnitureMesh:
         return self.piece.build(self.parameters)
 
 
-PIECES: Mapping[str, Piece] = MappingProxyType(
-    {
-        name: Piece(name, kind)
-        for name, kind in {
-            "table_tapered": TaperedTable,
-            "table_round": RoundTable,
-            "table_trestle": TrestleTable,
-            "table_oval": OvalTable,
-            "chair_slat_back": SlatBackChair,
-            "chair_ladder_back": LadderBackChair,
-            "chair_upholstered": UpholsteredChair,
-            "sofa_rolled_arm": RolledArmSofa,
-            "sofa_track_arm": TrackArmSofa,
-            "armchair": Armchair,
-            "coffee_table_round": RoundCoffeeTable,
-            "coffee_table_rectangular": RectangularCoffeeTable,
-            "rug": Rug,
-            "lamp": Lamp,
-            "teapot": Teapot,
-            "mirror_frame": MirrorFrame,
-            "mirror": Mirror,
-        }.items()
-    }
-)
+_TYPES: dict[str, type[Furniture]] = {
+    "table_tapered": TaperedTable,
+    "table_round": RoundTable,
+    "table_trestle": TrestleTable,
+    "table_oval": OvalTable,
+    "chair_slat_back": SlatBackChair,
+    "chair_ladder_back": LadderBackChair,
+    "chair_upholstered": UpholsteredChair,
+    "sofa_rolled_arm": RolledArmSofa,
+    "sofa_track_arm": TrackArmSofa,
+    "armchair": Armchair,
+    "coffee_table_round": RoundCoffeeTable,
+    "coffee_table_rectangular": RectangularCoffeeTable,
+    "rug": Rug,
+    "lamp": Lamp,
+    "teapot": Teapot,
+    "mirror_frame": MirrorFrame,
+    "mirror": Mirror,
+}
+PIECES: Mapping[str, Piece] = MappingProxyType({name: Piece(name, kind) for name, kind in _TYPES.items()})
 """All pieces by name."""
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from cnsr.scenes.furniture.boxes import Cushion, rounded_box
-from cnsr.scenes.furniture.curves import Points, fillet, spline, superellipse, varying
+from cnsr.scenes.furniture.curves import Points, fillet, line, spline, superellipse, varying
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged, standing
 from cnsr.scenes.furniture.solids import lathe, loft, rod, sweep
 from cnsr.scenes.furniture.surface import Array, Surface, joined
@@ -19,7 +20,7 @@ class Chair(Furniture):
     """What all chairs are."""
 
     kind = "chair"
-    parts = ("wood",)
+    parts: ClassVar[tuple[str, ...]] = ("wood",)
     width: float
     depth: float
     height: float
@@ -72,7 +73,7 @@ class SlatBackChair(Chair):
             hollow = 0.012 * hollow * (1.0 + 0.3 * np.cos(2.2 * np.pi * a)) * (points[:, 1] > 0.0)
             return np.stack([points[:, 0] * (0.96 + 0.04 * b), points[:, 1] - hollow, points[:, 2]], axis=-1)
 
-        return board.warped(saddle).box_mapped().moved(0.0, self.seat_height - _THICKNESS / 2, (front + back) / 2)
+        return board.warped(saddle).box_mapped("z").moved(0.0, self.seat_height - _THICKNESS / 2, (front + back) / 2)
 
     def _front_legs(self) -> list[Surface]:
         height = self.seat_height - 0.5 * _THICKNESS
@@ -150,7 +151,7 @@ class LadderBackChair(Chair):
 
     @property
     def _corners(self) -> tuple[float, float, float, float]:
-        """x of the front and of the back posts, z of them at the seat."""
+        """X of the front and of the back posts, z of them at the seat."""
         front = self.width / 2 - self.post
         return front, 0.84 * front, self.depth / 2 - self.post, -self.depth / 2 + self.lean + self.post
 
@@ -163,7 +164,7 @@ class LadderBackChair(Chair):
         r = self.post
         circle = superellipse(20, 2.0, r, r)
         top = self.seat_height + 0.03
-        front = loft(np.linspace((front_x, 0.0, front_z), (front_x, top, front_z), 24), circle, _post_scale(24))
+        front = loft(line((front_x, 0.0, front_z), (front_x, top, front_z), 24), circle, _post_scale(24))
         knob = _knob(r).moved(front_x, top, front_z)
         end = self.height - 3.6 * r
         knots = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnsr.scenes.furniture.boxes import rounded_box
-from cnsr.scenes.furniture.curves import fillet, rounded_rectangle, spline, superellipse, varying
+from cnsr.scenes.furniture.curves import fillet, line, rounded_rectangle, spline, superellipse, varying
 from cnsr.scenes.furniture.dining_tables import beveled_edge, four
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged, standing
 from cnsr.scenes.furniture.solids import lathe, loft, slab
@@ -93,7 +93,7 @@ class RectangularCoffeeTable(Furniture):
         x, z = self.width / 2 - 0.06, self.depth / 2 - 0.055
         top = slab(rounded_rectangle(self.width, self.depth, 0.05, 6), beveled_edge(under, self.height, 0.014))
         section = superellipse(28, 4.0, self.leg / 2, self.leg / 2)
-        path = np.linspace((x + 0.012, 0.0, z + 0.012), (x, under + _SUNK, z), 12)
+        path = line((x + 0.012, 0.0, z + 0.012), (x, under + _SUNK, z), 12)
         leg = loft(path, section, varying(12, (0.0, 0.62), (1.0, 1.0)))
         rails = []
         for side in (-1.0, 1.0):

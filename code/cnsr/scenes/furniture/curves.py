@@ -17,6 +17,13 @@ def arc_lengths(points: Array) -> Array:
     return np.concatenate([np.zeros((*steps.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
 
 
+def line(start: Sequence[float], end: Sequence[float], count: int) -> Array:
+    """Return `count` points evenly from `start` to `end`."""
+    share = np.linspace(0.0, 1.0, count)[:, None]
+    points: Array = (1.0 - share) * np.asarray(start, np.float64) + share * np.asarray(end, np.float64)
+    return points
+
+
 def spline(points: Points, count: int) -> Array:
     """Return `count` points of the smooth curve through `points`, the first and last of them included.
 
@@ -57,24 +64,24 @@ def fillet(points: Points, radius: float | Sequence[float], steps: int = 4, clos
     corners = np.asarray(points, np.float64)
     radii = np.broadcast_to(np.asarray(radius, np.float64), len(corners))
     before, after = np.roll(corners, 1, axis=0), np.roll(corners, -1, axis=0)
-    line = []
+    arcs = []
     for i, corner in enumerate(corners):
         if radii[i] == 0.0 or (not closed and i in (0, len(corners) - 1)):
-            line.append(corner[None])
+            arcs.append(corner[None])
             continue
         come, go = corner - before[i], after[i] - corner
         shorter = min(np.linalg.norm(come), np.linalg.norm(go))
         come, go = come / np.linalg.norm(come), go / np.linalg.norm(go)
         turn = np.arccos(np.clip(come @ go, -1.0, 1.0))
         if turn < 1e-6:
-            line.append(corner[None])
+            arcs.append(corner[None])
             continue
         taken = min(radii[i] * np.tan(turn / 2), 0.45 * shorter)
         size = taken / np.tan(turn / 2)
         inward = (go - come * (come @ go)) / np.sin(turn)
         angle = np.linspace(0.0, turn, steps + 1)[:, None]
-        line.append(corner - taken * come + size * (np.sin(angle) * come + (1 - np.cos(angle)) * inward))
-    return np.concatenate(line)
+        arcs.append(corner - taken * come + size * (np.sin(angle) * come + (1 - np.cos(angle)) * inward))
+    return np.concatenate(arcs)
 
 
 def superellipse(count: int, exponent: float, half_width: float, half_height: float) -> Array:

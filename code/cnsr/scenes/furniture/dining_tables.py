@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from cnsr.scenes.furniture.boxes import rounded_box
-from cnsr.scenes.furniture.curves import fillet, rounded_rectangle, spline, superellipse, varying
+from cnsr.scenes.furniture.curves import fillet, line, rounded_rectangle, spline, superellipse, varying
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged, standing
 from cnsr.scenes.furniture.solids import lathe, loft, slab, sweep
 from cnsr.scenes.furniture.surface import Array, Surface, joined
@@ -20,7 +21,7 @@ class DiningTable(Furniture):
     """What all dining tables are."""
 
     kind = "dining_table"
-    parts = ("wood",)
+    parts: ClassVar[tuple[str, ...]] = ("wood",)
     width: float
     height: float
     depth: float
@@ -52,11 +53,11 @@ class TaperedTable(DiningTable):
         under = self.height - self.thickness
         x, z = self.width / 2 - 0.115, self.depth / 2 - 0.105
         top = slab(rounded_rectangle(self.width, self.depth, 0.03, 5), beveled_edge(under, self.height, 0.022))
-        path = [(x + self.splay, 0.0, z + self.splay), (x, under + _SUNK, z)]
+        path = line((x + self.splay, 0.0, z + self.splay), (x, under + _SUNK, z), 16)
         section = superellipse(32, 5.0, self.leg / 2, self.leg / 2)
         straight = self.apron / under
         scale = varying(16, (0.0, self.foot), (1.0 - straight, 1.0), (1.0, 1.0))
-        leg = loft(np.linspace(*path, 16), section, scale)
+        leg = loft(path, section, scale)
         middle = under - self.apron / 2 + _SUNK / 2
         boards = []
         for side in (-1.0, 1.0):
@@ -169,19 +170,17 @@ class TrestleTable(DiningTable):
 
         def shoe_of(length: float, height: float) -> Surface:
             def carve(points: Array) -> Array:
-                share = np.abs(points[:, 2]) / (length / 2)
-                high = points[:, 1] > 0.0
+                x, y, z = points.T
+                share = np.abs(z) / (length / 2)
                 falling = 0.45 * height * np.clip((share - 0.25) / 0.75, 0.0, 1.0) ** 1.5
                 arch = 0.3 * height * np.clip(1.0 - (share / 0.72) ** 4, 0.0, 1.0)
-                carved = points.copy()
-                carved[:, 1] += np.where(high, -falling, arch)
-                return carved
+                return np.stack([x, y + np.where(y > 0.0, -falling, arch), z], axis=-1)
 
             return rounded_box((0.075, height, length), 0.008, 2, (1, 1, 40)).warped(carve)
 
         low = shoe_of(0.82 * self.depth, shoe).moved(y=shoe / 2)
         upper = shoe_of(0.74 * self.depth, head).turned("z", 180.0).moved(y=under - head / 2 + _SUNK)
-        path = np.linspace((0.0, 0.6 * shoe, 0.0), (0.0, under - 0.6 * head, 0.0), 32)
+        path = line((0.0, 0.6 * shoe, 0.0), (0.0, under - 0.6 * head, 0.0), 32)
         waist = varying(32, (0.0, 1.0), (0.12, 1.0), (0.5, 0.72), (0.88, 1.0), (1.0, 1.0))
         smooth = np.convolve(np.pad(waist, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
         section = superellipse(36, 7.0, 0.03, self.post / 2)

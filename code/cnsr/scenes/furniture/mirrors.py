@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnsr.scenes.furniture.curves import arc_lengths, fillet
+from cnsr.scenes.furniture.curves import fillet
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged
-from cnsr.scenes.furniture.solids import lathe, slab, tube
+from cnsr.scenes.furniture.solids import lathe, mitered, slab
 from cnsr.scenes.furniture.surface import Array, Surface, joined
 
 _LIP = 0.008
@@ -67,17 +67,12 @@ class MirrorFrame(Furniture):
     def _molding(self) -> Surface:
         """Return the four rails, mitered: one section that is carried around the corners."""
         w, d = self.rail, self.depth
-        corners = [(0.0, 0.0), (w, 0.0), (w, 0.45 * d), (0.93 * w, 0.62 * d), (0.9 * w, 0.86 * d), (0.8 * w, d)]
+        corners = [(0.0, 0.0), (w, 0.0), (w, 0.45 * d), (0.93 * w, 0.62 * d), (0.9 * w, 0.86 * d), (0.8 * w, 1.03 * d)]
         corners += [(0.68 * w, 0.86 * d), (0.62 * w, 0.62 * d), (0.42 * w, 0.5 * d), (0.3 * w, 0.52 * d)]
         corners += [(0.26 * w, 0.66 * d), (0.0, 0.6 * d)]
         section = fillet(corners, 0.007, 5, closed=True)  # (outward, z)
-        diagonals = np.array([(1.0, -1.0), (-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)])
-        opening = 0.5 * np.array((self.width, self.height)) - _LIP
-        plane = diagonals[:, None] * (opening + section[None, :, :1])
-        rings = np.concatenate([plane, np.broadcast_to(section[:, 1:], (4, len(section), 1))], axis=-1)
-        around = arc_lengths(np.concatenate([section, section[:1]]))
-        along = np.cumsum([0.0, self.width, self.height, self.width, self.height])
-        return tube(rings, around, along, None)
+        x, y = (0.5 * size - _LIP for size in (self.width, self.height))
+        return mitered(np.array([(x, -y), (x, y), (-x, y), (-x, -y)]), section)
 
     def _beads(self) -> list[Surface]:
         radius = 0.46 * self.beads

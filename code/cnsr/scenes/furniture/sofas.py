@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnsr.scenes.furniture.boxes import Cushion, rounded_box
-from cnsr.scenes.furniture.curves import superellipse, varying
+from cnsr.scenes.furniture.curves import superellipse
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged, standing
 from cnsr.scenes.furniture.solids import lathe, sweep
 from cnsr.scenes.furniture.surface import Array, Surface, joined
@@ -70,7 +70,8 @@ class Sofa(Furniture):
     def _seat_cushions(self) -> tuple[list[Surface], list[Surface]]:
         wide = self._inside / self.seats
         depth = self.depth - _BACK + 0.02
-        cushions, cords = [], []
+        cushions: list[Surface] = []
+        cords: list[Surface] = []
         for k in range(self.seats):
             cushion = Cushion((wide - 0.006, _CUSHION, depth), 0.045, 0.034 + 0.006 * (k % 2), 0.003, seed=k)
             place = (
@@ -85,7 +86,8 @@ class Sofa(Furniture):
     def _back_cushions(self) -> tuple[list[Surface], list[Surface]]:
         wide = self._inside / self.seats
         tall = self.height - self.seat_height + 0.012
-        cushions, cords = [], []
+        cushions: list[Surface] = []
+        cords: list[Surface] = []
         for k in range(self.seats):
             cushion = Cushion((wide - 0.014, 0.16, tall), 0.062, 0.05 + 0.01 * (k % 2), 0.005, seed=10 + k)
             lean = 90.0 - 13.0 + (-1.0) ** k
@@ -143,7 +145,7 @@ class RolledArmSofa(Sofa):
         path = np.stack([np.full(len(z), x), np.full(len(z), middle), z], axis=-1)
         arm = sweep(path, section, scale)
         edge = np.concatenate(sides) * (0.985, 0.99)
-        seam = np.concatenate([edge + (x, middle), np.full((len(edge), 1), front + 0.004)], axis=-1)
+        seam = np.concatenate([edge + np.array((x, middle)), np.full((len(edge), 1), front + 0.004)], axis=-1)
         cord = sweep(seam, superellipse(8, 2.0, _CORD, _CORD), up=(0.0, 0.0, 1.0))
         return [arm, arm.mirrored("x")], [cord, cord.mirrored("x")]
 
@@ -171,15 +173,16 @@ class TrackArmSofa(Sofa):
             """Fill the flanks a little, as stuffing does."""
             a, b, c = (points / (0.5 * np.array(pad.size))).T
             filled = 0.006 * np.clip(1 - b**2, 0.0, 1.0) * np.clip(1 - c**2, 0.0, 1.0)
-            return points + np.stack([np.sign(a) * filled, 0 * filled, 0 * filled], axis=-1)
+            x, y, z = points.T
+            return np.stack([x + np.sign(a) * filled, y, z], axis=-1)
 
-        arm = rounded_box(pad.size, pad.radius, 3, (2, 6, 7)).warped(softened)
+        arm = rounded_box(pad.size, pad.radius, 3, (1, 3, 4)).warped(softened)
         place = ((self.width - self.arm) / 2, self.leg + tall / 2, 0.0)
         cords = []
         for side in (-1.0, 1.0):
-            outline = superellipse(56, 12.0, tall / 2 - 0.004, depth / 2 - 0.004)
-            x = np.full(56, side * (self.arm / 2 - 0.009))
+            outline = superellipse(44, 12.0, tall / 2 - 0.004, depth / 2 - 0.004)
+            x = np.full(44, side * (self.arm / 2 - 0.009))
             path = np.stack([x, outline[:, 0], outline[:, 1]], axis=-1)
-            cords.append(sweep(path, superellipse(6, 2.0, 0.004, 0.004), up=(1.0, 0.0, 0.0), closed=True).moved(*place))
+            cords.append(sweep(path, superellipse(5, 2.0, 0.004, 0.004), up=(1.0, 0.0, 0.0), closed=True).moved(*place))
         right = arm.moved(*place)
         return [right, right.mirrored("x")], [*cords, *(cord.mirrored("x") for cord in cords)]

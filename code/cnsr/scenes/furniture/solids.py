@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnsr.scenes.furniture.curves import Array, Points, arc_lengths, superellipse
+from cnsr.scenes.furniture.curves import Array, Points, arc_lengths, line, superellipse
 from cnsr.scenes.furniture.surface import Indices, Surface
 
 Scales = Array | float
@@ -101,9 +101,9 @@ def lathe(profile: Points, segments: int = 32) -> Surface:
             ring, counter-clockwise, away from the axis.
         segments: how many pieces around; a multiple of 4 reaches the full radius along both x and z.
     """
-    line = np.asarray(profile, np.float64)
-    solid = line[0, 0] == 0.0
-    turned = line[1:-1] if solid else line
+    outline = np.asarray(profile, np.float64)
+    solid = outline[0, 0] == 0.0
+    turned = outline[1:-1] if solid else outline
     angle = np.linspace(0.0, 2 * np.pi, segments, endpoint=False)
     circle = np.stack([np.cos(angle), -np.sin(angle)], axis=-1)
     rings = np.empty((len(turned), segments, 3))
@@ -111,7 +111,9 @@ def lathe(profile: Points, segments: int = 32) -> Surface:
     rings[..., 1] = turned[:, 1, None]
     around = np.linspace(0.0, 2 * np.pi * turned[:, 0].max(), segments + 1)
     if solid:
-        return tube(rings, around, arc_lengths(turned), np.array([(0.0, line[0, 1], 0.0), (0.0, line[-1, 1], 0.0)]))
+        return tube(
+            rings, around, arc_lengths(turned), np.array([(0.0, outline[0, 1], 0.0), (0.0, outline[-1, 1], 0.0)])
+        )
     return tube(rings, around, arc_lengths(np.concatenate([turned, turned[:1]])), None)
 
 
@@ -133,6 +135,23 @@ def slab(outline: Array, profile: Points) -> Surface:
     return tube(rings, around, arc_lengths(edge), ends).box_mapped()
 
 
+def mitered(corners: Array, section: Array) -> Surface:
+    """Return a molding around a polygon, its pieces joined by miters.
+
+    Args:
+        corners: of the convex polygon in the plane z = 0, [K, 2], counter-clockwise.
+        section: [S, 2] in (outward from the polygon, z), counter-clockwise.
+    """
+    edges = np.roll(corners, -1, axis=0) - corners
+    outward = np.stack([edges[:, 1], -edges[:, 0]], axis=-1) / np.linalg.norm(edges, axis=1, keepdims=True)
+    both = outward + np.roll(outward, 1, axis=0)
+    miters = 2.0 * both / (both**2).sum(axis=1, keepdims=True)
+    plane = corners[:, None] + section[:, :1] * miters[:, None]  # [K, S, 2]
+    rings = np.concatenate([plane, np.broadcast_to(section[:, 1:], (*plane.shape[:2], 1))], axis=-1)[::-1]
+    around = arc_lengths(np.concatenate([section, section[:1]]))
+    return tube(rings, around, arc_lengths(np.concatenate([corners, corners[:1]])[::-1]), None)
+
+
 def round_edge(low: float, high: float, radius: float, steps: int = 4) -> Array:
     """Return the `profile` of a ``slab`` from y = `low` to y = `high` with both edges rounded by quarter circles."""
     radius = min(radius, 0.499 * (high - low))
@@ -143,7 +162,7 @@ def round_edge(low: float, high: float, radius: float, steps: int = 4) -> Array:
 
 def rod(start: Sequence[float], end: Sequence[float], radius: float, belly: float = 1.0) -> Surface:
     """Return a round rod from `start` to `end`, thicker in the middle by the factor `belly`; never along y."""
-    path = np.linspace(start, end, 9)
+    path = line(start, end, 9)
     bulge = 1.0 + (belly - 1.0) * np.sin(np.linspace(0.0, np.pi, len(path)))
     return sweep(path, superellipse(14, 2.0, radius, radius), bulge)
 

@@ -69,20 +69,21 @@ class Surface:
         """Return the surface with every vertex moved by `warp`, which maps positions [V, 3] to positions [V, 3]."""
         return replace(self, positions=warp(self.positions))
 
-    def box_mapped(self) -> Surface:
+    def box_mapped(self, grain: str = "x") -> Surface:
         """Return the surface with the texture projected onto each triangle along the axis that it faces most.
 
         Right for what is cut from boards: u and v are two of the world's coordinates, so that flat faces have the
-        pattern undistorted and uncut.
+        pattern undistorted and uncut. v runs along the axis `grain` on all faces but those that it pierces.
         """
-        axis = np.abs(self.area_normals()).argmax(axis=1)  # [T]
-        used, new = np.unique(3 * self.triangles + axis[:, None], return_inverse=True)
-        vertex, along = used // 3, used % 3
-        first, second = (np.array([_AXES[name][k] for name in "xyz"])[along] for k in (0, 1))
+        facing = np.abs(self.area_normals()).argmax(axis=1)  # [T]
+        used, new = np.unique(3 * self.triangles + facing[:, None], return_inverse=True)
+        vertex, facing = used // 3, used % 3
+        along = "xyz".index(grain)
+        v = np.where(facing == along, (along + 1) % 3, along)
+        u = 3 - facing - v
         rows = np.arange(len(used))
         points = self.positions[vertex]
-        uvs = np.stack([points[rows, first], points[rows, second]], axis=-1)
-        return replace(self, uvs=uvs, uv_triangles=new.reshape(-1, 3))
+        return replace(self, uvs=np.stack([points[rows, u], points[rows, v]], axis=-1), uv_triangles=new.reshape(-1, 3))
 
     def area_normals(self) -> Array:
         """Return the normals of all triangles, each as long as twice its area, float64 [T, 3]."""
