@@ -58,12 +58,12 @@ def _wood_color(u: float) -> Color:
 
 def _cloth_color(u: float) -> Color:
     """Return a muted color of upholstery, of any hue."""
-    return cosine_palette(u, (0.45, 0.40, 0.37), (0.28, 0.22, 0.24), (0.0, 0.22, 0.48))
+    return cosine_palette(u, (0.46, 0.41, 0.38), (0.25, 0.18, 0.21), (0.0, 0.22, 0.48))
 
 
 def _rug_color(u: float) -> Color:
-    """Return a color of carpets: reds and blues, earth between them."""
-    return cosine_palette(u, (0.50, 0.36, 0.34), (0.28, 0.20, 0.24), (0.0, 0.10, 0.45))
+    """Return a color of carpets: ochre, wine, blue, olive, and those between them."""
+    return cosine_palette(u, (0.54, 0.42, 0.37), (0.26, 0.16, 0.20), (0.0, 0.15, 0.50))
 
 
 def _scaled(color: Color, factor: float) -> Color:
@@ -90,7 +90,9 @@ def _room_surfaces(rng: np.random.Generator) -> dict[str, Json]:
     for wall in WALLS:
         across = depth if wall in ("left", "right") else width
         repeats = (1.0, 1.0) if repeat is None else (across / repeat, height / repeat)
-        surfaces[wall] = material(MATERIAL_IDS[wall], tint, WALL_ROUGHNESS, texture=filename(texture), frequency=repeats)
+        surfaces[wall] = material(
+            MATERIAL_IDS[wall], tint, WALL_ROUGHNESS, texture=filename(texture), frequency=repeats
+        )
     return surfaces
 
 
@@ -114,8 +116,8 @@ def _furniture(rng: np.random.Generator) -> dict[tuple[str, str], Json]:
     for kind, u in zip(("sofa", "armchair"), seating, strict=True):
         add(kind, "fabric", _cloth_color(u), 1.0, "weave", _CLOTH)
         add(kind, "piping", _scaled(_cloth_color(u), 0.7), 1.0)
-        add(kind, "pillow", _cloth_color(u + 0.42), 1.0, "weave", _CLOTH)
         add(kind, "wood", _wood_color(rng.uniform(0.3, 0.6)), 1.0, "wood", _GRAIN)
+    add("sofa", "pillow", _cloth_color(seating[0] + 0.42), 1.0, "weave", _CLOTH)
     rug, shade, brass, pot = rng.random(4).tolist()
     add("rug", "pile", _rug_color(rug), 1.0, "lattice", _KNOTS)
     add("lamp", "shade", _cloth_color(shade), 1.0)
