@@ -37,7 +37,7 @@ WALLPAPERS = {"damask": 0.9, "fans": 0.84, "hills": None, "vines": None}
 
 WALL_ROUGHNESS = 0.75  # paper with a sheen of silk: its white reflection softens the saturated tints
 ROUGHNESSES = (1.0, 0.5, 0.05)
-_BOARDS, _GRAIN, _CLOTH, _KNOTS = 1.4, 0.6, 0.12, 0.55  # metres that the textures repeat at
+_BOARDS, _GRAIN, _CLOTH, _KNOTS = 1.4, 0.6, 0.12, 0.20  # metres that the textures repeat at
 
 
 def cosine_palette(u: float, mean: Color, swing: Color, phase: Color) -> Color:
@@ -119,7 +119,8 @@ def _furniture(rng: np.random.Generator) -> dict[tuple[str, str], Json]:
         add(kind, "wood", _wood_color(rng.uniform(0.3, 0.6)), 1.0, "wood", _GRAIN)
     add("sofa", "pillow", _cloth_color(seating[0] + 0.42), 1.0, "weave", _CLOTH)
     rug, shade, brass, pot = rng.random(4).tolist()
-    add("rug", "pile", _rug_color(rug), 1.0, "lattice", _KNOTS)
+    add("rug", "pile", _rug_color(rug), 1.0, "weave", _KNOTS)
+    add("rug", "piping", (0.80, 0.74, 0.62), 1.0)
     add("lamp", "shade", _cloth_color(shade), 1.0)
     add("lamp", "metal", cosine_palette(brass, (0.5, 0.45, 0.36), (0.2, 0.2, 0.16), (0.0, 0.03, 0.08)), 0.5)
     gloss = ROUGHNESSES[rng.integers(len(ROUGHNESSES))]

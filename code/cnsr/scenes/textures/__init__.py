@@ -21,7 +21,6 @@ TEXTURES: Mapping[str, Callable[[np.random.Generator], Array]] = {
     "wood": surfaces.wood,
     "planks": surfaces.planks,
     "weave": surfaces.weave,
-    "lattice": surfaces.lattice,
 }
 """What paints each texture."""
 

@@ -1,4 +1,4 @@
-"""Wood, planks, cloth and a rug's pattern; all repeat. Their reflectance is gray; a scene's material tints it."""
+"""Wood, planks and cloth; all repeat. Their reflectance is gray; a scene's material tints it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from cnsr.scenes.textures.painting import (
     Array,
-    blend,
     centered,
     inside,
     periodic_noise,
@@ -70,21 +69,3 @@ def weave(rng: np.random.Generator) -> Array:
     height = np.where(over, warp**0.6 * (0.6 + 0.4 * weft), weft**0.6 * (0.6 + 0.4 * warp))
     slub = periodic_noise(rng, _CLOTH, _CLOTH, 0.6)
     return np.clip(0.68 + 0.26 * height + 0.04 * slub, 0.0, 1.0)
-
-
-def lattice(rng: np.random.Generator) -> Array:
-    """Return a rug's pattern: diamonds in a lattice of double lines, knotted coarsely."""
-    knots = 128
-    x, y = pixel_centers(knots, knots)
-    pixel = 1.0 / knots
-    # Distance to the lines of a lattice of diamonds, two of them a repeat.
-    by_hand = 0.014 * periodic_noise(rng, knots, knots, 1.6)
-    diamond = np.abs(centered(x)) + np.abs(centered(y)) + by_hand
-    line = np.abs(diamond - 0.5)
-    paint = inside(line - 0.034, pixel)
-    paint = np.maximum(paint, inside(np.abs(line - 0.085) - 0.012, pixel))
-    heart = np.minimum(diamond, 1.0 - diamond)
-    paint = np.maximum(paint, inside(heart - 0.13, pixel) - inside(heart - 0.085, pixel))
-    paint = np.maximum(paint, inside(heart - 0.04, pixel))
-    pile = 0.05 * periodic_noise(rng, knots, knots, 0.3) + 0.02 * periodic_noise(rng, knots, knots, 1.2)
-    return np.clip(blend(paint, 0.34, 0.90) + pile, 0.0, 1.0)
