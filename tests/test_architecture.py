@@ -11,12 +11,13 @@ PACKAGE = ROOT / "code" / "cnsr"
 # From the ground up: a part may import from its own row only within itself, and from every row below.
 LAYERS = (
     {"errors", "files", "cli", "memory", "child_processes", "json_text", "json_line_numbers", "json_faults", "shards"},
-    {"config", "config_checks", "buffers"},
+    {"config", "config_checks", "buffers", "display"},
     {"scenes"},
     {"rendering"},
     {"datasets"},
     {"models"},
     {"training"},
+    {"pictures"},
     {"quickstart"},
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
@@ -33,6 +34,7 @@ FORBIDDEN = {
         "json_line_numbers",
         "json_faults",
         "cli",
+        "display",
     }
 }
 # The batch is the one type that readers and networks share.

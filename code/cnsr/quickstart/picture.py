@@ -15,13 +15,13 @@ _EDGE, _GAP, _TITLE = 160, 6, 26
 _BACKGROUND, _INK = (250, 250, 250), (30, 30, 30)
 
 
-def save_picture(path: Path, titles: Sequence[str], rows: Sequence[Sequence[NDArray[np.float32]]]) -> None:
+def save_picture(path: Path, titles: Sequence[str], rows: Sequence[Sequence[NDArray[np.uint8]]]) -> None:
     """Write a PNG with one row of images for each scene.
 
     Args:
         path: where the PNG goes.
         titles: one a column.
-        rows: images ``[H, W, 3]``, display-referred in [0, 1]; as many in each row as there are titles.
+        rows: images ``[H, W, 3]``, sRGB; as many in each row as there are titles.
 
     Raises:
         StorageError: the file could not be written.
@@ -35,9 +35,8 @@ def save_picture(path: Path, titles: Sequence[str], rows: Sequence[Sequence[NDAr
         left = _GAP + column * (_EDGE + _GAP)
         draw.text((left + _EDGE / 2, _TITLE / 2), title, fill=_INK, font=font, anchor="mm")
         for row, images in enumerate(rows):
-            pixels = np.round(np.clip(images[column], 0.0, 1.0) * 255.0).astype(np.uint8)
             # Nearest neighbour: pixels are shown as they are.
-            tile = Image.fromarray(pixels).resize((_EDGE, _EDGE), Image.Resampling.NEAREST)
+            tile = Image.fromarray(images[column]).resize((_EDGE, _EDGE), Image.Resampling.NEAREST)
             sheet.paste(tile, (left, _TITLE + row * (_EDGE + _GAP)))
     with atomic_path(path) as temporary:
         sheet.save(temporary)

@@ -13,11 +13,11 @@ from torch import Tensor
 from cnsr.config import Config
 from cnsr.datasets.loader import test_loader
 from cnsr.datasets.source import open_source
+from cnsr.display import displayed
 from cnsr.models.model import SceneModel
 from cnsr.quickstart.evaluation import Prediction, mean_image, predictions, summarize
 from cnsr.quickstart.picture import save_picture
 from cnsr.training.checkpoints import load_weights, read_checkpoint
-from cnsr.training.metrics import display_referred
 
 
 def report(config: Config, checkpoint: Path, picture: Path, scenes_shown: int) -> dict[str, float]:
@@ -34,7 +34,7 @@ def report(config: Config, checkpoint: Path, picture: Path, scenes_shown: int) -
         results = list(predictions(model, batches, saved.iteration, goal))
     scores = summarize(results, mean_image(_training_images(config, goal)))
     # One scene of each batch: the first, since neighbours in a batch are as independent as scenes of two batches.
-    rows = [_row(result) for result in itertools.islice(results, scenes_shown)]
+    rows = [_row(result, goal) for result in itertools.islice(results, scenes_shown)]
     observed = [f"observation {index + 1}" for index in range(config.views_per_scene - 1)]
     save_picture(picture, [*observed, "reference", "prediction", "other scene's vector"], rows)
     return scores
@@ -50,6 +50,11 @@ def _training_images(config: Config, name: str) -> Iterator[Tensor]:
         yield from_numpy(pixels.reshape(-1, *pixels.shape[2:]).astype(np.float32))
 
 
-def _row(result: Prediction) -> list[NDArray[np.float32]]:
-    images = [*result.observations[0], result.reference[0], result.image[0], result.swapped[0]]
-    return [display_referred(image).permute(1, 2, 0).numpy() for image in images]
+def _row(result: Prediction, goal: str) -> list[NDArray[np.uint8]]:
+    observations = displayed("beauty", _channels_last(result.observations[0]))
+    reference, *predicted = (_channels_last(images[0]) for images in (result.reference, result.image, result.swapped))
+    return [*observations, *(displayed(goal, image, like=reference) for image in (reference, *predicted))]
+
+
+def _channels_last(images: Tensor) -> NDArray[np.float32]:
+    return images.movedim(-3, -1).numpy()
