@@ -139,27 +139,35 @@ def shaded(surface: Surface, key: str, crease: float = CREASE) -> MeshData:
 def corner_normals(surface: Surface, crease: float = CREASE) -> Array:
     """Return the unit normals of all corners, float64 [3 T, 3].
 
-    A corner's normal is the mean, weighted by area, of those triangles at its vertex that face within `crease` degrees
-    of its own. The weights keep large flat faces flat up to the round edges around them.
+    A corner's normal is the mean of those triangles at its vertex that face within `crease` degrees of its own. Areas
+    as weights keep large flat faces flat up to the round edges around them; angles at the vertex as further weights let
+    it not matter which way quadrilaterals are cut in two.
     """
-    weighted = surface.area_normals()
-    facing = weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
+    normals = surface.area_normals()
+    facing = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     vertex = surface.triangles.reshape(-1)
-    order = np.argsort(vertex, kind="stable")
-    face = order // 3
+    order = np.argsort(vertex, kind="stable")  # corners by vertex
+    facing = facing[order // 3]
+    weighted = (normals[:, None] * _angles(surface)[..., None]).reshape(-1, 3)[order]
     first = np.searchsorted(vertex[order], vertex[order], side="left")
     count = np.searchsorted(vertex[order], vertex[order], side="right") - first
     # All pairs of corners that share a vertex.
     one = np.repeat(np.arange(len(order)), count)
-    start = np.repeat(np.cumsum(count) - count, count)
-    other = np.repeat(first, count) + np.arange(len(one)) - start
-    near = np.einsum("ij,ij->i", facing[face[one]], facing[face[other]]) > np.cos(np.radians(crease))
-    # A face is always near itself, unless rounding says otherwise.
-    near |= one == other
-    sums = np.stack(
-        [np.bincount(one[near], weights=weighted[face[other[near]], k], minlength=len(order)) for k in range(3)],
-        axis=-1,
-    )
-    normals: Array = np.empty((len(order), 3))
-    normals[order] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-    return normals
+    other = np.arange(len(one)) + np.repeat(first - (np.cumsum(count) - count), count)
+    near = np.einsum("ij,ij->i", facing[one], facing[other]) > np.cos(np.radians(crease))
+    near |= one == other  # whatever rounding says
+    one, other = one[near], other[near]
+    sums = np.stack([np.bincount(one, weighted[other, k], len(order)) for k in range(3)], axis=-1)
+    smooth: Array = np.empty((len(order), 3))
+    smooth[order] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return smooth
+
+
+def _angles(surface: Surface) -> Array:
+    """Return the angles of all triangles at their corners, [T, 3]."""
+    corners = surface.positions[surface.triangles]
+    edges = np.roll(corners, -1, axis=1) - corners  # from each corner to the next
+    edges /= np.linalg.norm(edges, axis=2, keepdims=True)
+    cosines = -np.einsum("ijk,ijk->ij", edges, np.roll(edges, 1, axis=1))
+    angles: Array = np.arccos(np.clip(cosines, -1.0, 1.0))
+    return angles
