@@ -41,7 +41,7 @@ _BOARDS, _GRAIN, _CLOTH, _KNOTS = 1.4, 0.6, 0.12, 0.20  # metres that the textur
 
 
 def cosine_palette(u: float, mean: Color, swing: Color, phase: Color) -> Color:
-    """Return mean + swing * cos(2 pi (u + phase)), channel by channel (Quilez, "Palettes", 1999)."""
+    """Return mean + swing * cos(2 pi (u + phase)), channel by channel (I. Quilez, "Palettes")."""
     r, g, b = (m + s * math.cos(2.0 * math.pi * (u + p)) for m, s, p in zip(mean, swing, phase, strict=True))
     return r, g, b
 

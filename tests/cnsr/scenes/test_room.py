@@ -234,7 +234,7 @@ def test_the_video_path_is_closed_smooth_and_free():
 def test_unknown_datasets_are_refused_with_the_known_ones():
     with pytest.raises(ConfigError) as caught:
         randomizer("archvis")
-    assert str(caught.value) == "dataset: unknown dataset 'archvis'; did you mean 'archviz'?"
+    assert str(caught.value) == 'dataset: unknown dataset "archvis"; did you mean "archviz"?'
 
 
 def test_every_dataset_that_configs_may_name_can_be_drawn():
