@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from hypothesis import settings
@@ -14,7 +15,11 @@ settings.load_profile("repeatable")
 CODE = Path(__file__).resolve().parents[1] / "code"
 
 
-def pytest_configure():
+def pytest_configure(config):
+    if "CNSR_CACHE" not in os.environ:  # the first process of several; the others inherit it
+        folder = tempfile.TemporaryDirectory(prefix="cnsr-tests-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        os.environ["CNSR_CACHE"] = folder.name
     # Programs that tests start find the package as the tests themselves do, installed or not.
     os.environ["PYTHONPATH"] = str(CODE)
     if folder := os.environ.get("CNSR_NATIVE_FOLDER"):

@@ -255,7 +255,7 @@ class UpholsteredChair(Chair):
         def bent(points: Array) -> Array:
             """Lean and curve what stands upright about the origin, and narrow it towards the seat."""
             x, y, depth = points.T
-            share, side = (y + tall / 2) / tall, np.clip(2 * np.abs(x) / wide, 0.0, 1.0)
+            share, side = np.clip(y / tall + 0.5, 0.0, 1.0), np.clip(2 * np.abs(x) / wide, 0.0, 1.0)
             bulge = 0.01 * np.sign(depth) * (1 - side**2) * np.clip(4 * share * (1 - share), 0.0, 1.0)
             back = depth + bulge - self.bow * (1 - side**2) - self.lean * share**1.2
             narrow = 0.9 + 0.1 * share
