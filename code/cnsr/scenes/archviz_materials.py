@@ -101,8 +101,9 @@ def _furniture(rng: np.random.Generator) -> dict[tuple[str, str], Json]:
     surfaces: dict[tuple[str, str], Json] = {}
 
     def add(kind: str, part: str, color: Color, roughness: float, texture: str = "", repeat: float = 1.0) -> None:
-        named = {"texture": filename(texture), "frequency": (1.0 / repeat, 1.0 / repeat)} if texture else {}
-        surfaces[kind, part] = material(MATERIAL_IDS[kind], color, roughness, **named)
+        name, frequency = (filename(texture), 1.0 / repeat) if texture else ("", 1.0)
+        label = MATERIAL_IDS[kind]
+        surfaces[kind, part] = material(label, color, roughness, texture=name, frequency=(frequency, frequency))
 
     def add_wood(kind: str) -> None:
         u, polished = rng.random(2).tolist()
