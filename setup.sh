@@ -1,5 +1,6 @@
 #!/bin/sh
-# Set-up on a fresh machine: virtual environment .venv, requirements, native renderer. What is there is reused.
+# Set-up on a fresh machine: virtual environment .venv, requirements, native renderer, furniture. What is there is
+# reused.
 #   sh setup.sh          what the program needs
 #   sh setup.sh --dev    and what the tests need
 # PYTHON=python3.12 sh setup.sh chooses the interpreter.
@@ -45,3 +46,5 @@ if [ "$(cat ".venv/installed${1:-}" 2>/dev/null)" != "$wanted" ]; then
 fi
 
 PYTHON=.venv/bin/python sh build_renderer.sh
+echo "== making the furniture"
+PYTHONPATH=code .venv/bin/python -m cnsr.scenes.furniture

@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from cnsr.cli import run
+from cnsr.display import displayed
 from cnsr.files import atomic_path
 from cnsr.rendering import PathTracer
 from cnsr.scenes.furniture.catalog import PIECES, Piece
 from cnsr.scenes.furniture.piece import Furniture
 
 COLUMNS = 6
-EXPOSURE = 1.5
+EXPOSURE = 0.7  # stops
 FOV = 24.0
 FILLED = 0.9  # share of the image that a piece spans
 LABEL = 18  # pixels
+# Radiance of the light at the front left, and of all that metal and glass reflect.
+KEY, FRONT = 6.0, 0.3
 # Color and roughness of what pieces are made of.
 MATERIALS = {
     "wood": ((0.36, 0.17, 0.075), 0.6),
@@ -32,12 +35,16 @@ MATERIALS = {
     "shade": ((0.05, 0.14, 0.11), 0.6),
     "china": ((0.85, 0.85, 0.82), 0.7),
     "pile": ((0.42, 0.06, 0.05), 1.0),
-    "frame": ((0.7, 0.5, 0.16), 0.4),
+    "frame": ((0.6, 0.4, 0.13), 0.6),
     "glass": ((0.9, 0.9, 0.9), 0.05),
+    "rush": ((0.5, 0.37, 0.17), 1.0),
 }
 METALS = ("metal", "frame", "glass")
-RUSH = ((0.5, 0.37, 0.17), 1.0)  # the woven seat
+SEEN = PIECES["armchair"]
+"""What stands before the mirror."""
+
 _IDENTITY = np.eye(4).tolist()
+_ON_WALL = ("mirror", "mirror_frame")
 
 
 def main() -> None:
@@ -49,61 +56,86 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="draw the proportions at random instead of taking the defaults")
     parser.add_argument("--only", choices=list(PIECES), nargs="+", default=list(PIECES), help="only these pieces")
     parser.add_argument("--columns", type=int, default=COLUMNS)
+    parser.add_argument("--threads", type=int, default=0, help="0 is one for each core")
     arguments = parser.parse_args()
-    tracer = PathTracer()
-    pictures = []
+    tracer = PathTracer(threads=arguments.threads)
+    pictures = {}
     for number, name in enumerate(arguments.only):
         piece = PIECES[name]
-        parameters = piece.defaults
-        if arguments.seed is not None:
-            parameters = piece.draw(np.random.default_rng((arguments.seed, number)))
-        view = tracer.render(studio(piece, parameters), size=arguments.size, samples=arguments.samples)
-        pictures.append((name, developed(view.buffers["beauty"])))
+        drawn = arguments.seed is not None
+        parameters = piece.draw(np.random.default_rng((arguments.seed, number))) if drawn else piece.defaults
+        pictures[name] = photographed(tracer, piece, parameters, arguments.size, arguments.samples)
     with atomic_path(arguments.out) as temporary:
         sheet(pictures, arguments.columns).save(temporary, optimize=True)
 
 
+def photographed(tracer: PathTracer, piece: Piece, parameters: Furniture, size: int, samples: int) -> NDArray[np.uint8]:
+    """Return a picture [size, size, 3] of a piece."""
+    view = tracer.render(studio(piece, parameters), size=size, samples=samples, clamp=4.0)
+    return displayed("beauty", view.buffers["beauty"], exposure=EXPOSURE)
+
+
+def sheet(pictures: dict[str, NDArray[np.uint8]], columns: int) -> Image.Image:
+    """Return the pictures in rows, each with its name below, in 256 colors."""
+    size = len(next(iter(pictures.values())))
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    image = Image.new("RGB", (columns * size, rows * (size + LABEL)), "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=12)
+    for number, (name, picture) in enumerate(pictures.items()):
+        x, y = number % columns * size, number // columns * (size + LABEL)
+        image.paste(Image.fromarray(picture), (x, y))
+        draw.text((x + size // 2, y + size + LABEL // 2), name, fill="black", font=font, anchor="mm")
+    return image.quantize(256, dither=Image.Dither.NONE)
+
+
 def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:
-    """Return a scene: the piece on a white floor before a white wall, with a large light at the front left."""
+    """Return a scene: the piece on a white floor before a white wall, or on the wall."""
     low, high = (np.array(corner) for corner in piece.bounds(parameters))
-    center, reach = 0.5 * (low + high), 0.5 * float(np.linalg.norm(high - low))
-    camera = center + _toward_camera(piece.kind, 0.5 * (high - low))
+    center, half = 0.5 * (low + high), 0.5 * (high - low)
     # The studio grows with the piece, so that light falls on all of them alike.
-    unit = max(reach, 0.1)
-    floor = low[1] if piece.kind != "lamp" else low[1] - 0.5
-    surfaces: list[dict[str, Any]] = []
-    if piece.kind not in ("mirror", "mirror_frame"):
-        surfaces.append(_grid("floor", (center[0], floor, center[2]), (0, 1, 0), (24 * unit, 0, 24 * unit)))
-        wall = center[2] - 3.5 * unit
-    else:
-        wall = float(low[2])
-    surfaces.append(_grid("floor", (center[0], center[1], wall), (0, 0, 1), (24 * unit, 16 * unit, 0)))
-    # What mirrors see.
-    surfaces.append(
-        _grid("floor", (center[0], center[1], center[2] + 40 * unit), (0, 0, -1), (80 * unit, 80 * unit, 0))
-    )
-    key = center + unit * np.array((-2.6, 4.0, 3.4))
-    lights = [_grid("key", key, center - key, (3.4 * unit, 0, 3.4 * unit))]
-    area = lights[0]["size"][0] ** 2
-    fill = center + unit * np.array((6.0, 3.0, 6.0))
-    lights.append(_grid("fill", fill, center - fill, (0, 6 * unit, 6 * unit)))
-    materials = {"floor": _material((0.78, 0.77, 0.75), 1.0, 1.5)}
-    materials |= {"key": _light(4.6 * area), "fill": _light(0.55 * 36 * unit**2)}
-    for part in piece.parts:
-        color, roughness = MATERIALS[part] if (piece.name, part) != ("chair_ladder_back", "fabric") else RUSH
-        materials[part] = _material(color, roughness, 15.0 if part in METALS else 1.5)
-    geometry = [
-        {"type": "file", "transform": _IDENTITY, "material": part, "filename": piece.filename(part, parameters)}
-        for part in piece.parts
+    unit = float(np.linalg.norm(half))
+    wall, floor = center[2] - 3.5 * unit, low[1]
+    if piece.kind in _ON_WALL:
+        wall, floor = low[2], center[1] - 4.0 * unit
+    elif piece.kind == "lamp":
+        floor -= 0.5
+    key, front = center + unit * np.array((-2.6, 4.0, 3.4)), center + unit * np.array((0.0, 0.0, 30.0))
+    lights = [
+        _grid("key", key, center - key, (3.4 * unit, 0.0, 3.4 * unit)),
+        _grid("front", front, (0, 0, -1), (60.0 * unit, 60.0 * unit, 0.0)),
     ]
+    room = [
+        _grid("white", (center[0], floor, center[2]), (0, 1, 0), (24.0 * unit, 0.0, 24.0 * unit)),
+        _grid("white", (center[0], center[1], wall), (0, 0, 1), (24.0 * unit, 16.0 * unit, 0.0)),
+    ]
+    materials = {
+        "white": _material((0.78, 0.77, 0.75), 1.0),
+        "key": _light(KEY, lights[0]),
+        "front": _light(FRONT, lights[1]),
+    }
+    for part in piece.parts:
+        materials[part] = _painted("rush" if (piece.name, part) == ("chair_ladder_back", "fabric") else part)
+    geometry = [*room, *_meshes(piece, parameters, _IDENTITY)]
+    if piece.kind == "mirror":  # shows an armchair beside the camera
+        materials |= {part: _painted(part) for part in SEEN.parts}
+        turned = [[-1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [-0.75, -0.45, 1.7, 1.0]]
+        geometry += _meshes(SEEN, SEEN.defaults, turned)
     return {
         "seed": 0,
         "bounces": 6,
         "hide_lights": True,
-        "camera": {"position": camera.tolist(), "lookat": center.tolist(), "fov": FOV, "near": 0.01, "far": 100.0},
+        "camera": {
+            "position": (center + _toward_camera(piece.kind, half)).tolist(),
+            "lookat": center.tolist(),
+            "fov": FOV,
+            "near": 0.01,
+            "far": 100.0,
+        },
         "materials": materials,
         "lights": lights,
-        "geometry": [*surfaces, *geometry],
+        "geometry": geometry,
     }
 
 
@@ -124,42 +156,30 @@ def _toward_camera(kind: str, half: NDArray[np.float64]) -> NDArray[np.float64]:
     return toward
 
 
-def developed(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return linear radiance [H, W, 3] as sRGB."""
-    linear = np.clip(radiance * EXPOSURE, 0.0, 1.0)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(255 * encoded).astype(np.uint8)
+def _meshes(piece: Piece, parameters: Furniture, transform: list[list[float]]) -> list[dict[str, Any]]:
+    return [
+        {"type": "file", "transform": transform, "material": part, "filename": piece.filename(part, parameters)}
+        for part in piece.parts
+    ]
 
 
-def sheet(pictures: list[tuple[str, NDArray[np.uint8]]], columns: int) -> Image.Image:
-    """Return the pictures in rows, each with its name below."""
-    size = pictures[0][1].shape[0]
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    image = Image.new("RGB", (columns * size, rows * (size + LABEL)), "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=12)
-    for number, (name, picture) in enumerate(pictures):
-        x, y = number % columns * size, number // columns * (size + LABEL)
-        image.paste(Image.fromarray(picture), (x, y))
-        draw.text((x + size // 2, y + size + LABEL // 2), name, fill="black", font=font, anchor="mm")
-    return image
+def _painted(part: str) -> dict[str, Any]:
+    color, roughness = MATERIALS[part]
+    return _material(color, roughness, 15.0 if part in METALS else 1.5)
 
 
-def _material(color: tuple[float, float, float], roughness: float, ior: float) -> dict[str, Any]:
+def _material(color: tuple[float, float, float], roughness: float, ior: float = 1.5) -> dict[str, Any]:
     return {"color": list(color), "emission": [0.0, 0.0, 0.0], "roughness": roughness, "ior": ior, "id": 0}
 
 
-def _light(emission: float) -> dict[str, Any]:
-    return {"color": [0.0, 0.0, 0.0], "emission": [emission] * 3, "roughness": 1.0, "id": 0}
+def _light(radiance: float, grid: dict[str, Any]) -> dict[str, Any]:
+    area = math.prod(extent for extent in grid["size"] if extent > 0.0)
+    return {"color": [0.0, 0.0, 0.0], "emission": [radiance * area] * 3, "roughness": 1.0, "id": 0}
 
 
 def _grid(material: str, position: Any, normal: Any, size: tuple[float, float, float]) -> dict[str, Any]:
-    vectors = {
-        name: [float(x) for x in vector]
-        for name, vector in (("position", position), ("normal", normal), ("size", size))
-    }
-    return {"type": "grid", "transform": _IDENTITY, "material": material, **vectors}
+    grid = {"type": "grid", "transform": _IDENTITY, "material": material}
+    return grid | {"position": list(map(float, position)), "normal": list(map(float, normal)), "size": list(size)}
 
 
 if __name__ == "__main__":

@@ -89,3 +89,7 @@ def test_only_the_renderer_touches_the_native_module():
     for file in FILES:
         if any(module.startswith("cnsr._native") for module in imports_of(file)):
             assert file.relative_to(PACKAGE).parts[0].startswith("rendering"), file
+
+
+def test_every_folder_is_a_package_that_setup_finds():
+    assert all((file.parent / "__init__.py").is_file() for file in FILES)

@@ -7,7 +7,7 @@ import numpy as np
 
 from cnsr.scenes.furniture.catalog import furniture_mesh
 
-ROUND = {"table_round", "table_oval", "coffee_table_round"}
+ROUND = {"table_round", "coffee_table_round"}
 EDGE = np.linspace(-1, 1, 13)
 # Points on the border of the square [-1, 1]^2.
 BORDER = np.concatenate([[(t, -1), (t, 1), (-1, t), (1, t)] for t in EDGE])

@@ -90,14 +90,16 @@ class Claims:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for batch in list(self._held):
-            self.release(batch)
-        self._ended.set()
-        if self._touching is not None:
-            self._touching.join()
-        with suppress(OSError, StorageError):
-            self.file.unlink()
-            self._others("run")  # removes files of runs that have died meanwhile
+        try:
+            for batch in list(self._held):
+                self.release(batch)
+        finally:  # a claim that could not be released is dead without the run's file
+            self._ended.set()
+            if self._touching is not None:
+                self._touching.join()
+            with suppress(OSError, StorageError):
+                self.file.unlink()
+                self._others("run")  # removes files of runs that have died meanwhile
 
     def take(self, batch: str) -> bool:
         """Claim `batch`. Return whether that succeeded: ``False`` where another run holds it. Raises ``StorageError``.

@@ -7,7 +7,7 @@ nor the number of threads, processes or machines change a byte.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from cnsr.config import Config
@@ -57,8 +57,8 @@ def generate(
     folders = batch_folders(in_folder)
     make_folder(out_folder)
     with Claims(out_folder) as claims:
-        with claims.alone() if overwrite else nullcontext():
-            if overwrite:
+        if overwrite:
+            with claims.alone():
                 _remove([*out_folder.glob("batch*.exr"), out_folder / NAME])
         check_folder(out_folder, settings)
         claims.sweep()
@@ -82,7 +82,7 @@ def _pending(
 ) -> list[BatchFiles]:
     """Return the batches that are still to be rendered; count those that are finished, report those that never will."""
     pending = []
-    for folder in folders:
+    for folder in reporter.checked(folders):
         try:
             files = batch_files(folder)
             if is_finished(files, out_folder, settings):

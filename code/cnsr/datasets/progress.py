@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
+
+_PATIENCE = 1.0
+"""Seconds that nothing may happen in before a bar says why."""
 
 
 class ViewProgress:
@@ -13,6 +18,18 @@ class ViewProgress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._bar: tqdm[Any] | None = None
+
+    def checked(self, batches: Sequence[Path]) -> Iterable[Path]:
+        """Return `batches`, and show how many are taken: of a large data set, that takes a minute and more."""
+        return tqdm(
+            batches,
+            desc="checking",
+            unit="batch",
+            file=self._stream,
+            disable=not self._stream.isatty(),
+            delay=_PATIENCE,
+            leave=False,
+        )
 
     def begin(self, views: int) -> None:
         """`views` are to be rendered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,9 @@ from cnsr.datasets.scene_files import BatchFiles
 
 class Reporter(Protocol):
     """Is told how far generation is."""
+
+    def checked(self, batches: Sequence[Path]) -> Iterable[Path]:
+        """Return `batches` as they are; what is there of each is looked at when it is taken, which may take a while."""
 
     def begin(self, views: int) -> None:
         """`views` are to be rendered."""

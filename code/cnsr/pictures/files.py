@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -132,6 +132,6 @@ class ExrFile:
 
     def write(self, view: View) -> None:
         """See ``StillFile``."""
-        shown = View(**{**vars(view), "buffers": {name: view.buffers[name] for name in self.buffers}})
+        shown = replace(view, buffers={name: view.buffers[name] for name in self.buffers})
         origin = Origin(((view.samples,),), self.digest, ((self.seed,),), ((self.scene,),))
         write_batch(self.path, stored_batch([shown], 1, None, self.path.stem), origin, self.precision)

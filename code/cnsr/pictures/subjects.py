@@ -101,7 +101,7 @@ def turntable(subject: Subject, frames: int) -> list[Shot]:
 
 def _first_scene(folder: Path) -> Path | None:
     """Return the first scene file in a folder, in a batch or in a tree of batches; trees may be too large to search."""
-    for pattern in ("*.json", "view*.json", "scene*", "batch*", "train", "test"):
+    for pattern in ("*.json", "scene*", "batch*", "train", "test"):
         found = sorted(path for path in folder.glob(pattern) if path.name != "dataset.json")
         if found:
             return _first_scene(found[0]) if found[0].is_dir() else found[0]

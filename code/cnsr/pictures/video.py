@@ -30,7 +30,7 @@ VIDEOS = (*_CODECS, ".gif")
 EVEN_ONLY = tuple(_CODECS)
 """Those whose colors have half the resolution, so that edges must be even."""
 
-_PALETTE_FRAMES = 16
+_PALETTE_FRAMES, _PALETTE_EDGE = 16, 256  # that decide about the colors of a GIF
 _BT709 = 1  # primaries, transfer and matrix of high definition (ITU-T H.273)
 
 
@@ -59,11 +59,19 @@ class VideoFile:
     def write(self) -> None:
         """Write the video, whole or not at all, and remove its frames. Raises ``StorageError``."""
         with atomic_path(self.path) as temporary:
-            (self._write_gif if self._is_gif else self._write_film)(temporary)
-        with suppress(OSError):  # left-overs do no harm, and what others have put there stays
-            for frame in self.frames:
-                frame.path.unlink(missing_ok=True)
-            self.frames[0].path.parent.rmdir()
+            if self._is_gif:
+                self._write_gif(temporary)
+            else:
+                self._write_film(temporary)
+        self._remove_frames()
+
+    def _remove_frames(self) -> None:
+        folder = self.frames[0].path.parent
+        unfinished = folder.glob(".*.tmp.png")  # of a run that was killed (``atomic_path``)
+        with suppress(OSError):  # what is left does no harm, and what others have put there stays
+            for path in (*(frame.path for frame in self.frames), *unfinished):
+                path.unlink(missing_ok=True)
+            folder.rmdir()
 
     @property
     def _is_gif(self) -> bool:
@@ -83,6 +91,14 @@ class VideoFile:
 
     def _write_film(self, path: Path) -> None:
         import av  # slow to load, like the codecs that come with it
+
+        try:
+            self._encode(path)
+        except av.FFmpegError as error:
+            raise OSError(error.errno, error.strerror) from error
+
+    def _encode(self, path: Path) -> None:
+        import av
         from av.video.reformatter import ColorRange, Colorspace
 
         codec, options = _CODECS[path.suffix.lower()]
@@ -129,5 +145,7 @@ def _film_comment(path: Path) -> str:
 def _palette(frames: tuple[PngFile, ...]) -> Image.Image:
     """Return 256 colors for all frames: with colors of their own, still parts would flicker."""
     step = -(-len(frames) // _PALETTE_FRAMES)
-    some: NDArray[np.uint8] = np.concatenate([frame.read() for frame in frames[::step]])
+    images = [frame.read() for frame in frames[::step]]
+    stride = -(-len(images[0]) // _PALETTE_EDGE)
+    some: NDArray[np.uint8] = np.concatenate([image[::stride, ::stride] for image in images])
     return Image.fromarray(some).quantize(256)

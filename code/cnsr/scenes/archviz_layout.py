@@ -40,7 +40,7 @@ MIRROR_HEIGHT, MIRROR_Z = 1.4, (-2.0, 2.0)
 TEAPOT_SPREAD = 0.12  # from the middle of a table
 FLOOR_SPREAD = 0.5  # from the middle of an area
 
-_ROUND = ("table_round", "table_oval", "coffee_table_round")
+_ROUND = ("table_round", "coffee_table_round")
 # Tables whose width is less than so many times their depth are sat at from all sides.
 _OBLONG = 1.3
 

@@ -78,6 +78,9 @@ class Report:
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def checked(self, batches: Sequence[Path]) -> Sequence[Path]:
+        return batches
+
     def begin(self, views: int) -> None:
         self.total = views
 

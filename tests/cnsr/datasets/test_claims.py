@@ -233,6 +233,23 @@ def test_a_run_that_was_wrongly_taken_for_dead_does_no_harm(tmp_path: Path, monk
     assert _names(tmp_path) == []
 
 
+def test_a_claim_that_cannot_be_released_dies_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A Dask worker lives on after that. If the run's file did, too, nobody could ever take the batch.
+    def unreachable(path: Path) -> None:
+        raise StorageError(f"cannot read {path}: the server is away")
+
+    with pytest.raises(StorageError, match="the server is away"), Claims(tmp_path, heartbeat=0.01) as claims:
+        assert claims.take("batch000000000")
+        touching = claims._touching
+        monkeypatch.setattr(claims_module, "_read", unreachable)
+    monkeypatch.undo()
+    assert touching is not None
+    assert not touching.is_alive()
+    assert not claims.file.exists()
+    with Claims(tmp_path) as another:
+        assert another.take("batch000000000")
+
+
 def test_alone(tmp_path: Path) -> None:
     entered, inside = threading.Event(), []
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import pytest
+
+from cnsr.datasets import progress as module
 from cnsr.datasets.progress import ViewProgress
 
 
@@ -35,3 +39,12 @@ def test_every_reason_has_a_line_of_its_own() -> None:
     with ViewProgress(stream) as progress:
         progress.fault("one file\nanother")
     assert stream.getvalue() == "left out: one file\nleft out: another\n"
+
+
+def test_looking_at_what_is_there_shows_on_terminals_if_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = [Path(f"batch{index:09d}") for index in range(5)]
+    for stream, patience, shown in ((Terminal(), 0, True), (Terminal(), 60, False), (io.StringIO(), 0, False)):
+        monkeypatch.setattr(module, "_PATIENCE", patience)
+        with ViewProgress(stream) as progress:
+            assert list(progress.checked(batches)) == batches
+        assert ("checking" in stream.getvalue()) == shown

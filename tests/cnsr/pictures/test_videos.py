@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cnsr.errors import StorageError
+from cnsr.pictures import video as module
 from cnsr.pictures.files import PngFile
 from cnsr.pictures.video import VIDEOS, VideoFile
 from cnsr.scenes.bounds import Bounds
@@ -118,6 +119,28 @@ def test_a_video_that_cannot_be_written_leaves_its_frames(make, ending):
         video.write()
     assert all(frame.path.exists() for frame in video.frames)
     assert [path.name for path in video.path.parent.glob(".a.*")] == []
+
+
+def test_what_a_killed_run_left_among_the_frames_goes_with_them(make):
+    video = make("a.gif")
+    folder = video.frames[0].path.parent
+    (folder / ".frame_3.abcdefgh.tmp.png").write_bytes(b"half of it")
+    video.write()
+    assert not folder.exists()
+
+
+def test_what_the_encoder_refuses_is_one_line(make, monkeypatch):
+    monkeypatch.setitem(module._CODECS, ".mp4", ("libx264", {"preset": "none such"}))
+    with pytest.raises(StorageError, match=r"cannot write .*a\.mp4: [^\n]+$"):
+        make("a.mp4").write()
+
+
+@pytest.mark.parametrize("fps", [0.1, 23.976, 1000])
+@pytest.mark.parametrize("ending", [".mp4", ".webm"])
+def test_slow_and_fast_films(make, ending, fps):
+    video = make(f"a{ending}", fps=fps)
+    video.write()
+    assert float(decoded(video.path)[1]) == pytest.approx(fps, rel=0.01)
 
 
 def test_a_gif_takes_rounded_hundredths_of_a_second(make):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnsr.rendering import PathTracer
@@ -66,6 +66,7 @@ vector = st.lists(unit, min_size=3, max_size=3)
 extent = st.floats(0.5, 2).map(lambda number: round(number, 2))
 
 
+@settings(deadline=None)
 @given(vector, vector.filter(lambda n: np.linalg.norm(n) > 0.3), st.tuples(extent, extent, extent), unit, vector)
 def test_rectangles_of_any_direction(position, normal, size, angle, move):
     # A ball at the middle, so that the camera always sees something; edge-on rectangles are seen by another camera.

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnsr.errors import SceneError
@@ -27,6 +27,7 @@ height = st.floats(-0.4, 2.4)
 point = st.tuples(inside, height, inside)
 
 
+@settings(deadline=None)
 @given(point, point)
 def test_the_path_is_closed_stays_in_the_room_and_starts_at_the_view(position, lookat):
     radius = math.hypot(position[0] - lookat[0], position[2] - lookat[2])

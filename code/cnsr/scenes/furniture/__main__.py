@@ -20,7 +20,7 @@ def main() -> None:
         "user's cache folder (environment variable CNSR_CACHE: another folder).",
     )
     parser.add_argument(
-        "--export", type=Path, metavar="DIR", help="write OBJ files for other programs instead: DIR/PIECE/PART.obj"
+        "--export", type=Path, metavar="DIR", help="also write OBJ files for other programs: DIR/PIECE/PART.obj"
     )
     arguments = parser.parse_args()
     storage = FurnitureStorage()

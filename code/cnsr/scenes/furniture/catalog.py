@@ -71,7 +71,7 @@ class Piece:
     def build(self, parameters: Furniture) -> dict[str, MeshData]:
         """Return the meshes of all parts, with shading normals and texture coordinates in metres."""
         surfaces = fitted(parameters.shape(), self.bounds(parameters))
-        return {part: shaded(surfaces[part], self.mesh(part, parameters).key) for part in self.parts}
+        return {part: shaded(surfaces[part], self.mesh(part, parameters).key, self.type.crease) for part in self.parts}
 
     def bounds(self, parameters: Furniture) -> Bounds:
         """Return the box that the piece fills, without building it."""

@@ -68,10 +68,11 @@ class SlatBackChair(Chair):
         board = rounded_box((self.width, _THICKNESS, depth), 0.013, 4, (24, 2, 24))
 
         def saddle(points: Array) -> Array:
-            a, b = points[:, 0] / (self.width / 2), points[:, 2] / (depth / 2)
-            hollow = np.clip(1 - a**2, 0.0, 1.0) * np.clip(1 - (0.95 * b - 0.05) ** 4, 0.0, 1.0)
-            hollow = 0.012 * hollow * (1.0 + 0.3 * np.cos(2.2 * np.pi * a)) * (points[:, 1] > 0.0)
-            return np.stack([points[:, 0] * (0.96 + 0.04 * b), points[:, 1] - hollow, points[:, 2]], axis=-1)
+            x, y, z = points.T
+            a, b = x / (self.width / 2), z / (depth / 2)
+            dish = np.clip(1 - a**2, 0.0, 1.0) * np.clip(1 - (0.95 * b - 0.05) ** 4, 0.0, 1.0)
+            hollow = 0.012 * dish * (1.0 + 0.3 * np.cos(2.2 * np.pi * a)) * (y > 0.0)
+            return np.stack([x * (0.96 + 0.04 * b), y - hollow, z], axis=-1)
 
         return board.warped(saddle).box_mapped("z").moved(0.0, self.seat_height - _THICKNESS / 2, (front + back) / 2)
 
@@ -95,21 +96,18 @@ class SlatBackChair(Chair):
         post = loft(spline(knots, 36), superellipse(24, 3.4, 0.016, 0.018), scale)
         low, crest = seat + 0.1, self.height - 0.05
         rails = [self._rail(low, 0.034, 0.016, 1.0, 0.0), self._rail(crest, 0.076, 0.021, 1.14, 0.012)]
-        slats = []
-        for place in (np.arange(self.slats) + 1) / (self.slats + 1) * 2 - 1:
-            heights = np.linspace(low, crest, 3)
-            bow = self.bow * (1 - place**2)
-            path = spline(
-                [
-                    (place * x * 0.97, y, float(self._back_z(y)) - bow + 0.004 * k)
-                    for y, k in zip(heights, (0, 2, 0), strict=True)
-                ],
-                18,
-            )
-            wide = varying(18, (0.0, 0.8), (0.5, 1.15), (1.0, 0.85))
-            section = superellipse(16, 4.0, min(0.018, 0.3 * x * 2 / (self.slats + 1)), 0.005)
-            slats.append(sweep(path, section, wide, up=(0.0, 0.0, 1.0)))
-        return [post, post.mirrored("x"), *rails, *slats]
+        places = (np.arange(self.slats) + 1) / (self.slats + 1) * 2 - 1
+        return [post, post.mirrored("x"), *rails, *(self._slat(place, low, crest) for place in places)]
+
+    def _slat(self, place: float, low: float, high: float) -> Surface:
+        """Return a slat from rail to rail, at `place` from -1 to 1 between the posts; it bends with the rails."""
+        knots = [
+            (0.97 * place * self._post_x, y, float(self._back_z(y)) - self.bow * (1 - place**2) + forward)
+            for y, forward in ((low, 0.0), (0.5 * (low + high), 0.008), (high, 0.0))
+        ]
+        half = min(0.018, 0.6 * self._post_x / (self.slats + 1))
+        wide = varying(18, (0.0, 0.8), (0.5, 1.15), (1.0, 0.85))
+        return sweep(spline(knots, 18), superellipse(16, 4.0, half, 0.005), wide, up=(0.0, 0.0, 1.0))
 
     def _rail(self, y: float, height: float, thickness: float, reach: float, crown: float) -> Surface:
         """Return a bent rail between the posts; its upper edge is `height` / 2 + `crown` above `y` in the middle."""

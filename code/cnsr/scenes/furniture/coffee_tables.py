@@ -8,12 +8,10 @@ import numpy as np
 
 from cnsr.scenes.furniture.boxes import rounded_box
 from cnsr.scenes.furniture.curves import fillet, line, rounded_rectangle, spline, superellipse, varying
-from cnsr.scenes.furniture.dining_tables import beveled_edge, four
+from cnsr.scenes.furniture.joinery import SUNK, beveled_edge, four
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged, standing
 from cnsr.scenes.furniture.solids import lathe, loft, slab
 from cnsr.scenes.furniture.surface import Surface, joined
-
-_SUNK = 0.006
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,11 @@ class RoundCoffeeTable(Furniture):
     def _legs(self) -> list[Surface]:
         under = self.height - self.thickness
         x = 0.24 * self.diameter
-        path = spline([(x + self.lean, 0.0, 0.0), (x + 0.3 * self.lean, 0.6 * under, 0.0), (x, under + _SUNK, 0.0)], 16)
+        path = spline([(x + self.lean, 0.0, 0.0), (x + 0.3 * self.lean, 0.6 * under, 0.0), (x, under + SUNK, 0.0)], 16)
         circle = superellipse(28, 2.0, self.leg / 2, self.leg / 2)
         leg = loft(path, circle, varying(16, (0.0, 0.5), (0.04, 0.56), (0.8, 1.0), (1.0, 0.95)))
         beam_height = 0.03
-        beam = rounded_box((x, beam_height, 0.03), 0.006, 2, (4, 1, 1)).moved(x / 2, under - beam_height / 2 + _SUNK)
+        beam = rounded_box((x, beam_height, 0.03), 0.006, 2, (4, 1, 1)).moved(x / 2, under - beam_height / 2 + SUNK)
         return [one.turned("y", 90.0 + 120.0 * k) for k in range(3) for one in (leg, beam)]
 
 
@@ -93,7 +91,7 @@ class RectangularCoffeeTable(Furniture):
         x, z = self.width / 2 - 0.06, self.depth / 2 - 0.055
         top = slab(rounded_rectangle(self.width, self.depth, 0.05, 6), beveled_edge(under, self.height, 0.014))
         section = superellipse(28, 4.0, self.leg / 2, self.leg / 2)
-        path = line((x + 0.012, 0.0, z + 0.012), (x, under + _SUNK, z), 12)
+        path = line((x + 0.012, 0.0, z + 0.012), (x, under + SUNK, z), 12)
         leg = loft(path, section, varying(12, (0.0, 0.62), (1.0, 1.0)))
         rails = []
         for side in (-1.0, 1.0):

@@ -9,12 +9,10 @@ import numpy as np
 
 from cnsr.scenes.furniture.boxes import rounded_box
 from cnsr.scenes.furniture.curves import fillet, line, rounded_rectangle, spline, superellipse, varying
+from cnsr.scenes.furniture.joinery import SUNK, beveled_edge, four, ogee_edge, round_under
 from cnsr.scenes.furniture.piece import Bounds, Furniture, Parts, ranged, standing
 from cnsr.scenes.furniture.solids import lathe, loft, slab, sweep
 from cnsr.scenes.furniture.surface import Array, Surface, joined
-
-_SUNK = 0.006
-"""How far legs reach into the top: joints have no gap."""
 
 
 class DiningTable(Furniture):
@@ -52,17 +50,17 @@ class TaperedTable(DiningTable):
         """Return the table."""
         under = self.height - self.thickness
         x, z = self.width / 2 - 0.115, self.depth / 2 - 0.105
-        top = slab(rounded_rectangle(self.width, self.depth, 0.03, 5), beveled_edge(under, self.height, 0.022))
-        path = line((x + self.splay, 0.0, z + self.splay), (x, under + _SUNK, z), 16)
+        top = slab(rounded_rectangle(self.width, self.depth, 0.04, 5), beveled_edge(under, self.height, 0.022))
+        path = line((x + self.splay, 0.0, z + self.splay), (x, under + SUNK, z), 16)
         section = superellipse(32, 5.0, self.leg / 2, self.leg / 2)
         straight = self.apron / under
         scale = varying(16, (0.0, self.foot), (1.0 - straight, 1.0), (1.0, 1.0))
         leg = loft(path, section, scale)
-        middle = under - self.apron / 2 + _SUNK / 2
+        middle = under - self.apron / 2 + SUNK / 2
         boards = []
         for side in (-1.0, 1.0):
-            long = rounded_box((2 * x, self.apron + _SUNK, 0.022), 0.003, 2, (8, 2, 1))
-            short = rounded_box((0.022, self.apron + _SUNK, 2 * z), 0.003, 2, (1, 2, 6))
+            long = rounded_box((2 * x, self.apron + SUNK, 0.022), 0.003, 2, (8, 2, 1))
+            short = rounded_box((0.022, self.apron + SUNK, 2 * z), 0.003, 2, (1, 2, 6))
             boards += [long.moved(0.0, middle, side * (z + 0.002)), short.moved(side * (x + 0.002), middle, 0.0)]
         return {"wood": joined([top, *four(leg), *boards])}
 
@@ -91,8 +89,8 @@ class RoundTable(DiningTable):
             (0.0, under - 0.05),
             (2.6, under - 0.05),
             (3.0, under - 0.03),
-            (3.0, under + _SUNK),
-            (0.0, under + _SUNK),
+            (3.0, under + SUNK),
+            (0.0, under + SUNK),
         ]
         plate = lathe(np.array(collar) * (self.column, 1.0), 48)
         return {"wood": joined([top, self._column(under - 0.04), plate, *self._feet()])}
@@ -179,7 +177,7 @@ class TrestleTable(DiningTable):
             return rounded_box((0.075, height, length), 0.008, 2, (1, 1, 40)).warped(carve)
 
         low = shoe_of(0.82 * self.depth, shoe).moved(y=shoe / 2)
-        upper = shoe_of(0.74 * self.depth, head).turned("z", 180.0).moved(y=under - head / 2 + _SUNK)
+        upper = shoe_of(0.74 * self.depth, head).turned("z", 180.0).moved(y=under - head / 2 + SUNK)
         path = line((0.0, 0.6 * shoe, 0.0), (0.0, under - 0.6 * head, 0.0), 32)
         waist = varying(32, (0.0, 1.0), (0.12, 1.0), (0.5, 0.72), (0.88, 1.0), (1.0, 1.0))
         smooth = np.convolve(np.pad(waist, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
@@ -190,9 +188,13 @@ class TrestleTable(DiningTable):
     def _stretcher(self, x: float) -> list[Surface]:
         y, tenon = 0.4 * self.height, 0.085
         bar = rounded_box((2 * (x + tenon), 0.085, 0.03), 0.005, 2, (10, 1, 1)).moved(y=y)
-        wedge = rounded_box((0.02, 0.16, 0.016), 0.004, 2).warped(
-            lambda points: points * np.stack([1.0 + 2.0 * points[:, 1], np.ones(len(points)), np.ones(len(points))], -1)
-        )
+
+        def widened(points: Array) -> Array:
+            """Make a wedge of a peg: wider above."""
+            px, py, pz = points.T
+            return np.stack([px * (1.0 + 2.0 * py), py, pz], axis=-1)
+
+        wedge = rounded_box((0.02, 0.16, 0.016), 0.004, 2).warped(widened)
         return [bar, *(wedge.moved(side * (x + 0.048), y, 0.0) for side in (-1.0, 1.0))]
 
 
@@ -213,7 +215,7 @@ class OvalTable(DiningTable):
         under = self.height - self.thickness
         outline = superellipse(112, self.roundness, self.width / 2, self.depth / 2)
         top = slab(outline, beveled_edge(under, self.height, 0.05))
-        frame = slab(0.68 * outline, round_under(under - 0.062, under + _SUNK))
+        frame = slab(0.68 * outline, round_under(under - 0.062, under + SUNK))
         x, z = 0.3 * self.width, 0.27 * self.depth
         path = spline(
             [(x + self.lean, 0.0, z + self.lean), (x + 0.02, 0.6 * under, z + 0.02), (x, under - 0.01, z)], 20
@@ -221,27 +223,3 @@ class OvalTable(DiningTable):
         circle = superellipse(28, 2.0, self.leg / 2, self.leg / 2)
         leg = loft(path, circle, varying(20, (0.0, 0.5), (0.02, 0.54), (0.72, 1.0), (0.95, 1.0), (1.0, 0.9)))
         return {"wood": joined([top, frame, *four(leg)])}
-
-
-def beveled_edge(low: float, high: float, bevel: float) -> Array:
-    """Return the profile of a slab that is cut back by `bevel` below: it looks thinner than it is."""
-    middle = low + 0.6 * (high - low)
-    return fillet([(bevel + 0.01, low), (bevel, low), (0.0, middle), (0.0, high), (0.02, high)], 0.005, 4)
-
-
-def ogee_edge(low: float, high: float) -> Array:
-    """Return the profile of a slab with a step under a round nose."""
-    t = high - low
-    corners = [(0.04, low), (0.022, low), (0.016, low + 0.35 * t), (0.006, low + 0.42 * t), (0.0, low + 0.5 * t)]
-    return fillet([*corners, (0.0, high), (0.02, high)], [0, 0.004, 0.006, 0.004, 0.003, 0.012, 0], 5)
-
-
-def round_under(low: float, high: float) -> Array:
-    """Return the profile of a board whose lower edge is rounded."""
-    return fillet([(0.02, low), (0.0, low), (0.0, high)], 0.006, 4)
-
-
-def four(leg: Surface) -> list[Surface]:
-    """Return a leg in the quadrant x, z > 0 and its mirror images in the others."""
-    other = leg.mirrored("x")
-    return [leg, other, leg.mirrored("z"), other.mirrored("z")]

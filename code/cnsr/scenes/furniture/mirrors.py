@@ -23,6 +23,7 @@ class Mirror(Furniture):
 
     kind = "mirror"
     parts = ("glass",)
+    crease = 1.0  # the face must stay flat beside its bevel
 
     width: float = ranged(0.8, 0.6, 1.0)
     height: float = ranged(1.1, 0.8, 1.3)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
-from cnsr.scenes.furniture.surface import Array, Surface
+from cnsr.scenes.furniture.surface import CREASE, Array, Surface
 
 DECIMALS = 4
 """Of parameters: a tenth of a millimetre."""
@@ -35,10 +35,12 @@ class Furniture(ABC):
     Attributes:
         kind: what it is used as.
         parts: what it is made of; each part has one material.
+        crease: edges of more degrees are sharp.
     """
 
     kind: ClassVar[str]
     parts: ClassVar[tuple[str, ...]]
+    crease: ClassVar[float] = CREASE
 
     @abstractmethod
     def bounds(self) -> Bounds:

@@ -167,16 +167,16 @@ class TrackArmSofa(Sofa):
     def _arms(self) -> tuple[list[Surface], list[Surface]]:
         tall = self.arm_height - self.leg
         depth = self.depth - 0.012
-        pad = Cushion((self.arm - 0.012, tall, depth), 0.026, 0.008, 0.0008, seed=30)
+        size = (self.arm - 0.012, tall, depth)
 
         def softened(points: Array) -> Array:
             """Fill the flanks a little, as stuffing does."""
-            a, b, c = (points / (0.5 * np.array(pad.size))).T
+            a, b, c = (points / (0.5 * np.array(size))).T
             filled = 0.006 * np.clip(1 - b**2, 0.0, 1.0) * np.clip(1 - c**2, 0.0, 1.0)
             x, y, z = points.T
             return np.stack([x + np.sign(a) * filled, y, z], axis=-1)
 
-        arm = rounded_box(pad.size, pad.radius, 3, (1, 3, 4)).warped(softened)
+        arm = rounded_box(size, 0.026, 3, (1, 3, 4)).warped(softened)
         place = ((self.width - self.arm) / 2, self.leg + tall / 2, 0.0)
         cords = []
         for side in (-1.0, 1.0):

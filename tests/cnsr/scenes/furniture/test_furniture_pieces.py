@@ -208,7 +208,7 @@ def test_sitters_look_along_z():
         if piece.kind in ("chair", "armchair", "sofa"):
             positions = np.concatenate([mesh.positions for mesh in piece.build(piece.defaults).values()])
             highest = positions[positions[:, 1] > 0.9 * positions[:, 1].max()]
-            assert highest[:, 2].max() < 0, piece.name
+            assert highest[:, 2].mean() < -0.1, piece.name
 
 
 def test_a_light_of_the_lamp_fits_into_its_shade():
@@ -239,7 +239,7 @@ def test_mirrors_face_z_and_fit_their_frames():
         assert glass.positions[front, 2].min() == pytest.approx(0.012)
         assert glass.positions[:, 2].min() == 0.0
         rails = PIECES["mirror_frame"].build(frame)["frame"].positions
-        opening = 2 * np.abs(rails[rails[:, 2] < 0.012, 0]).min()
+        opening = 2 * np.abs(rails[rails[:, 2] < 0.0075, 0]).min()
         assert 0.5 * mirror.width < opening < mirror.width - 0.005, "no gap beside the glass"
         assert rails[:, 2].min() == 0.0
         assert rails[:, 2].max() > 0.02

@@ -1,0 +1,1 @@
+"""Scene descriptions, and what they are made of: meshes, textures, furniture, random rooms."""
