@@ -87,7 +87,19 @@ def sheet(pictures: dict[str, NDArray[np.uint8]], columns: int) -> Image.Image:
         x, y = number % columns * size, number // columns * (size + LABEL)
         image.paste(Image.fromarray(picture), (x, y))
         draw.text((x + size // 2, y + size + LABEL // 2), name, fill="black", font=font, anchor="mm")
-    return image.quantize(256, dither=Image.Dither.NONE)
+    return _in_256_colors(image)
+
+
+def _in_256_colors(image: Image.Image) -> Image.Image:
+    """Return an image with a palette, a third of the size.
+
+    White walls fill most of the sheet; so that they do not fill the palette, a color counts less than it is frequent.
+    """
+    pixels = np.asarray(image).reshape(-1, 3)
+    _, first, count = np.unique(pixels >> 2, axis=0, return_index=True, return_counts=True)
+    sample = np.repeat(pixels[first], np.maximum(1, np.round(count**0.35)).astype(int), axis=0)
+    palette = Image.fromarray(sample[None]).quantize(256, kmeans=3)
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def studio(piece: Piece, parameters: Furniture) -> dict[str, Any]:

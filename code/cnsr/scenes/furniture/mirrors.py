@@ -38,8 +38,7 @@ class Mirror(Furniture):
         x, z = self.width / 2, self.height / 2
         outline = np.array([(x, -z), (x, z), (-x, z), (-x, -z)])
         ground = _LIP + self.bevel
-        # At corners the outline's normals are diagonals.
-        profile = np.array([(0.0, 0.0), (0.0, _GLASS - 0.004), (2**0.5 * ground, _GLASS)])
+        profile = np.array([(0.0, 0.0), (0.0, _GLASS - 0.004), (ground, _GLASS)])
         return {"glass": slab(outline, profile).turned("x", 90.0)}
 
 

@@ -125,10 +125,7 @@ def slab(outline: Array, profile: Points) -> Surface:
         profile: of the edge, from the bottom up: (distance inward from the outline, y) [N, 2].
     """
     edge = np.asarray(profile, np.float64)
-    tangents = np.roll(outline, -1, axis=0) - np.roll(outline, 1, axis=0)
-    outward = np.stack([tangents[:, 1], -tangents[:, 0]], axis=-1)
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    plane = outline - edge[:, None, :1] * outward  # [N, S, 2]
+    plane = outline - edge[:, None, :1] * _miters(outline)  # [N, S, 2]
     rings = np.stack([plane[..., 0], np.broadcast_to(edge[:, 1, None], plane.shape[:2]), -plane[..., 1]], axis=-1)
     around = arc_lengths(np.concatenate([outline, outline[:1]]))
     ends = np.array([(0.0, edge[0, 1], 0.0), (0.0, edge[-1, 1], 0.0)])
@@ -142,11 +139,7 @@ def mitered(corners: Array, section: Array) -> Surface:
         corners: of the convex polygon in the plane z = 0, [K, 2], counter-clockwise.
         section: [S, 2] in (outward from the polygon, z), counter-clockwise.
     """
-    edges = np.roll(corners, -1, axis=0) - corners
-    outward = np.stack([edges[:, 1], -edges[:, 0]], axis=-1) / np.linalg.norm(edges, axis=1, keepdims=True)
-    both = outward + np.roll(outward, 1, axis=0)
-    miters = 2.0 * both / (both**2).sum(axis=1, keepdims=True)
-    plane = corners[:, None] + section[:, :1] * miters[:, None]  # [K, S, 2]
+    plane = corners[:, None] + section[:, :1] * _miters(corners)[:, None]  # [K, S, 2]
     rings = np.concatenate([plane, np.broadcast_to(section[:, 1:], (*plane.shape[:2], 1))], axis=-1)[::-1]
     around = arc_lengths(np.concatenate([section, section[:1]]))
     return tube(rings, around, arc_lengths(np.concatenate([corners, corners[:1]])[::-1]), None)
@@ -174,6 +167,15 @@ def _carried(points: Array, sections: Array, axes: Array, ends: Array | None) ->
     around = arc_lengths(np.concatenate([widest, widest[:1]]))
     along = arc_lengths(points if ends is not None else np.concatenate([points, points[:1]]))
     return tube(rings, around, along, ends)
+
+
+def _miters(outline: Array) -> Array:
+    """Return what moves the corners of an outline [S, 2] when all its edges move outward by 1, [S, 2]."""
+    edges = np.roll(outline, -1, axis=0) - outline
+    outward = np.stack([edges[:, 1], -edges[:, 0]], axis=-1) / np.linalg.norm(edges, axis=1, keepdims=True)
+    both = outward + np.roll(outward, 1, axis=0)
+    miters: Array = 2.0 * both / (both**2).sum(axis=1, keepdims=True)
+    return miters
 
 
 def _with_domes(

@@ -119,6 +119,9 @@ def test_slabs_are_boards_of_their_outline():
     board = slab(np.array([(1, -0.5), (1, 0.5), (-1, 0.5), (-1, -0.5)]), [(0, 0.7), (0, 0.75)])
     assert board.volume() == pytest.approx(2 * 1 * 0.05)
     assert board.area() == pytest.approx(2 * 2 * 1 + 2 * 3 * 0.05)
+    chamfered = slab(np.array([(1, -0.5), (1, 0.5), (-1, 0.5), (-1, -0.5)]), [(0, 0), (0, 0.1), (0.25, 0.2)])
+    upper = chamfered.positions[np.isclose(chamfered.positions[:, 1], 0.2)][:, [0, 2]]
+    np.testing.assert_allclose(np.ptp(upper, axis=0), (1.5, 0.5), err_msg="as far from all edges")
     oval = superellipse(64, 2.0, 1.0, 0.5)
     edged = slab(oval, round_edge(0.0, 0.06, 0.02))
     assert np.ptp(edged.positions, axis=0) == pytest.approx((2.0, 0.06, 1.0))
