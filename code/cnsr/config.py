@@ -25,7 +25,15 @@ from cnsr.json_text import JsonSyntaxError, KeyPath, parse_json
 CONFIG_FOLDER = Path(__file__).resolve().parents[2] / "configs"
 """Where bare config names are looked up."""
 
-Dataset = Literal["room", "manylightroom", "manymaterialroom", "manymanyroom", "fewmaterialroom", "archviz"]
+Dataset = Literal[
+    "room",
+    "manylightroom",
+    "manymaterialroom",
+    "manymanyroom",
+    "fewmaterialroom",
+    "archviz",
+    "archviz_parametric",
+]
 
 # Keys of published configs whose values follow from the passes.
 _DERIVED_KEYS = ("observation_dim", "query_dim", "output_dim")

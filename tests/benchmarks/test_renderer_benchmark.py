@@ -43,6 +43,7 @@ def test_the_benchmark_prints_and_writes_its_figures(tmp_path: Path) -> None:
     assert 3 <= rendering["rays_per_sample"] <= 7
     assert content["rendering"]["all 16 buffers"]["rays_per_sample"] > rendering["rays_per_sample"]
     assert content["small_scenes"]["views"] >= 8
+    assert content["set_up"]["archviz_cached_ms"]["median"] > 0
 
 
 @pytest.mark.usefixtures("without_mitsuba")

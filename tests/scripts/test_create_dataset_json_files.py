@@ -104,16 +104,21 @@ def test_a_folder_without_permission_is_named(tmp_path):
     )
 
 
-def test_archviz_is_for_a_later_version(tmp_path):
-    result = subprocess.run(
-        [sys.executable, SCRIPT, "--config", "save_archviz.json", "--out_folder", tmp_path / "out"],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 1
-    assert "error: dataset: this version cannot draw scenes of 'archviz'; it draws room, " in result.stderr
-    assert result.stderr.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("dataset", ["archviz", "archviz_parametric"])
+def test_furnished_rooms_name_their_meshes_without_folders_of_this_machine(tmp_path, dataset):
+    published = json.loads((ROOT / "configs" / "save_archviz.json").read_text())
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(published | {"dataset": dataset}))
+    options = ["--config", config, "--out_folder", tmp_path / "out", "--size", "1", "--testing_size", "0"]
+    result = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    files = sorted(tmp_path.rglob("view*.json"))
+    assert len(files) == 64
+    for file in files:
+        scene = json.loads(file.read_text())
+        names = [item["filename"] for item in scene["geometry"] if item["type"] == "file"]
+        names += [material["texture"] for material in scene["materials"].values() if material["texture"]]
+        assert {name.split("/")[0] for name in names} == {"furniture", "textures"}
 
 
 def test_help_names_the_defaults_of_the_specification(tmp_path):

@@ -30,9 +30,6 @@ class LiveSource:
         split: of the dataset.
         seed: of the scenes, at least 0.
         share: which scenes of each batch to render; it changes nothing about them.
-
-    Raises:
-        ConfigError: this version cannot draw scenes of that dataset.
     """
 
     def __init__(self, config: Config, split: Split, seed: int, share: Share = ALL) -> None:
@@ -48,7 +45,6 @@ class LiveSource:
         """Return the source, after a look whether this machine can render.
 
         Raises:
-            ConfigError: this version cannot draw scenes of the dataset.
             RenderError: the renderer is not built.
         """
         source = cls(config, split, seed, share)

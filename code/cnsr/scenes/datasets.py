@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cnsr.errors import ConfigError
-from cnsr.scenes import room
+from cnsr.json_faults import unknown_name
+from cnsr.scenes import archviz_layout, room
+from cnsr.scenes.archviz import ArchViz
 from cnsr.scenes.randomizer import Randomizer
 from cnsr.scenes.room import PrimitiveRoom
 
@@ -13,6 +15,8 @@ RANDOMIZERS: dict[str, Randomizer] = {
     "manymaterialroom": PrimitiveRoom(room.one_light, room.any_surface, room.any_surface),
     "manymanyroom": PrimitiveRoom(room.many_white_lights, room.any_surface, room.any_surface),
     "fewmaterialroom": PrimitiveRoom(room.many_colored_lights, room.hued_wall, room.white_thing),
+    "archviz": ArchViz(archviz_layout.as_made),
+    "archviz_parametric": ArchViz(archviz_layout.redrawn),
 }
 
 
@@ -20,10 +24,9 @@ def randomizer(dataset: str) -> Randomizer:
     """Return what draws the scenes of a dataset.
 
     Raises:
-        ConfigError: this version cannot draw that dataset.
+        ConfigError: there is no such dataset.
     """
     try:
         return RANDOMIZERS[dataset]
     except KeyError:
-        known = ", ".join(RANDOMIZERS)
-        raise ConfigError(f"dataset: this version cannot draw scenes of {dataset!r}; it draws {known}") from None
+        raise ConfigError(f"dataset: {unknown_name('dataset', dataset, RANDOMIZERS)}") from None

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from cnsr.scenes.description import Camera, Scene, compact_json, parse_scene
+from cnsr.scenes.elements import Json
 
-Json = dict[str, Any]
 Split = Literal["train", "test"]
 
 

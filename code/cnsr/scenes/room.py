@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from cnsr.scenes.description import Camera
-from cnsr.scenes.randomizer import Contents, Json, Randomizer, uniform
+from cnsr.scenes.elements import BLACK, WALLS, WHITE, Color, Json, box_room, material, mesh, sphere
+from cnsr.scenes.randomizer import Contents, Randomizer, uniform
 
 HALF_WIDTH = 3.0  # the room spans [-3, 3] in x and z
 FLOOR, CEILING = -0.5, 2.5
@@ -27,7 +28,6 @@ MATERIAL_IDS = {
     "sphere": 10,
     "teapot": 11,
 }
-WALLS = ("back", "left", "right", "front")
 OBJECTS = ("dodecahedron", "cylinder", "cube", "sphere", "teapot")
 
 SPHERE_RADIUS = 0.5
@@ -46,9 +46,6 @@ LOOKAT = ((0.0, 1.0), (0.0, 2.0), (0.0, 1.0))
 FREE_DISTANCE = 0.1  # of the camera from walls and lights
 PATH_RADIUS = 2.5
 
-_IDENTITY = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-Color = tuple[float, float, float]
-WHITE: Color = (1.0, 1.0, 1.0)
 Surface = tuple[Color, float]
 """Color and roughness."""
 
@@ -77,37 +74,16 @@ class PrimitiveRoom(Randomizer):
 
     def surroundings(self) -> Contents:
         """Return floor, ceiling and walls, facing inward."""
-        middle, height, width = 0.5 * (FLOOR + CEILING), CEILING - FLOOR, 2 * HALF_WIDTH
-        grids = (
-            ("ground", (0.0, FLOOR, 0.0), (0.0, 1.0, 0.0), (width, 0.0, width)),
-            ("ceiling", (0.0, CEILING, 0.0), (0.0, -1.0, 0.0), (width, 0.0, width)),
-            ("back", (0.0, middle, -HALF_WIDTH), (0.0, 0.0, 1.0), (width, height, 0.0)),
-            ("left", (-HALF_WIDTH, middle, 0.0), (1.0, 0.0, 0.0), (0.0, height, width)),
-            ("right", (HALF_WIDTH, middle, 0.0), (-1.0, 0.0, 0.0), (0.0, height, width)),
-            ("front", (0.0, middle, HALF_WIDTH), (0.0, 0.0, -1.0), (width, height, 0.0)),
-        )
-        return Contents(
-            geometry=[
-                {
-                    "type": "grid",
-                    "transform": _IDENTITY,
-                    "material": name,
-                    "position": list(position),
-                    "normal": list(normal),
-                    "size": list(size),
-                }
-                for name, position, normal, size in grids
-            ]
-        )
+        return Contents(geometry=box_room((-HALF_WIDTH, FLOOR, -HALF_WIDTH), (HALF_WIDTH, CEILING, HALF_WIDTH)))
 
     def lighting(self, rng: np.random.Generator) -> Contents:
         """Draw spherical lights under the ceiling, each with a material of its own."""
         materials, lights = {}, []
         for number, emission in enumerate(self._lights(rng)):
             name = f"light{number + 1}" if number else "light"
-            materials[name] = _material(MATERIAL_IDS["light"], (0.0, 0.0, 0.0), 1.0, emission)
+            materials[name] = material(MATERIAL_IDS["light"], BLACK, 1.0, emission)
             x, y, z = uniform(rng, (PLACE, LIGHT_HEIGHT, PLACE))
-            lights.append(_sphere(name, [x, y, z], LIGHT_RADIUS))
+            lights.append(sphere(name, [x, y, z], LIGHT_RADIUS))
         return Contents(materials=materials, lights=lights)
 
     def geometry(self, rng: np.random.Generator) -> Contents:
@@ -131,7 +107,7 @@ class PrimitiveRoom(Randomizer):
         surfaces: dict[str, Surface] = {"ground": (WHITE, 1.0), "ceiling": (WHITE, 1.0)}
         surfaces |= {name: self._wall(rng) for name in WALLS}
         surfaces |= {name: self._thing(rng) for name in OBJECTS}
-        return Contents(materials={name: _material(MATERIAL_IDS[name], *surface) for name, surface in surfaces.items()})
+        return Contents(materials={name: material(MATERIAL_IDS[name], *surface) for name, surface in surfaces.items()})
 
     def view(self, rng: np.random.Generator, contents: Contents) -> Camera:
         """Draw a camera above the objects that looks at the middle of the room; never in a wall or a light."""
@@ -201,44 +177,11 @@ def _on(rng: np.random.Generator, channels: int) -> np.ndarray:
     return numbers[numbers[:, 0] < 0.5, 1:]
 
 
-def _material(label: int, color: Color, roughness: float, emission: Color = (0.0, 0.0, 0.0)) -> Json:
-    return {
-        "color": list(color),
-        "emission": list(emission),
-        "roughness": roughness,
-        "ior": 15.0,
-        "texture": "",
-        "texture_frequency": [1.0, 1.0],
-        "id": label,
-    }
-
-
-def _sphere(material: str, position: list[float], radius: float) -> Json:
-    return {
-        "type": "sphere",
-        "transform": _IDENTITY,
-        "material": material,
-        "position": position,
-        "radius": radius,
-    }
-
-
 def _standing(name: str, x: float, z: float, angle: float) -> Json:
     """Return an object on the floor at (x, z), turned by `angle` counter-clockwise seen from above."""
     if name == "sphere":
-        return _sphere(name, [x, FLOOR + SPHERE_RADIUS, z], SPHERE_RADIUS)
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return {
-        "type": "file",
-        "transform": [
-            [cosine, 0.0, -sine, 0.0],
-            [0.0, 1.0, 0.0, 0.0],
-            [sine, 0.0, cosine, 0.0],
-            [x, FLOOR, z, 1.0],
-        ],
-        "material": name,
-        "filename": f"meshes/{name}.obj",
-    }
+        return sphere(name, [x, FLOOR + SPHERE_RADIUS, z], SPHERE_RADIUS)
+    return mesh(name, f"meshes/{name}.obj", (x, FLOOR, z), angle)
 
 
 def _camera(position: Color, lookat: Color) -> Camera:

@@ -106,11 +106,9 @@ def write_tree(
         progress: called with the number of views after each batch.
 
     Raises:
-        ConfigError: this version cannot draw the dataset.
         DatasetError: `out` belongs to another config or seed.
         StorageError: a file could not be written; finished batches stay.
     """
-    randomizer(config.dataset)  # so that nothing is written for a dataset that cannot be drawn
     make_folder(out)
     seed = agreed_seed(out, config, config.seed if seed < 0 else seed)
     jobs = list(_jobs(config, out, sizes, seed, shard or Shard()))

@@ -17,7 +17,6 @@ from cnsr.datasets.manifest import RenderSettings
 from cnsr.datasets.pipeline import Pipeline
 from cnsr.datasets.progress import ViewProgress
 from cnsr.datasets.source import Share, Split, open_source
-from cnsr.errors import ConfigError
 from cnsr.rendering import PathTracer
 from cnsr.scenes.tree import write_tree
 
@@ -82,8 +81,3 @@ def test_test_batches_end(tmp_path: Path, build_config: BuildConfig, monkeypatch
     stream = loader.test_loader(config, 0)
     assert stream.length == 2
     assert [batch.name for batch in stream] == ["room/test/batch000000000", "room/test/batch000000001"]
-
-
-def test_scenes_that_cannot_be_drawn_are_an_error_at_once(tmp_path: Path, build_config: BuildConfig) -> None:
-    with pytest.raises(ConfigError, match="cannot draw scenes of 'archviz'"):
-        loader.train_loader(build_config(tmp_path, cached_dataset=False, dataset="archviz"), 0)

@@ -1,8 +1,13 @@
+import sys
+from pathlib import Path
+
 import pytest
 
 from cnsr.scenes.datasets import randomizer
 from cnsr.scenes.description import Scene
 from cnsr.scenes.randomizer import draw_batch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "reference"))
 
 
 @pytest.fixture

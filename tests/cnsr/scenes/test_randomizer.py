@@ -17,12 +17,13 @@ def draw(index=0, seed=5, split="train", size=4, views=3, partitioned=True, rand
 
 
 def factors_of(scene):
-    """The text of lighting, geometry and materials of a drawn scene."""
+    """The text of lighting, geometry and materials of a drawn scene. A lamp's mesh hangs where its light is."""
     contents = scene.contents
-    lights = [name for name in contents.materials if name.startswith("light")]
+    lights = {light["material"] for light in contents.lights}
+    lamps = [item for item in contents.geometry if item["material"].startswith("lamp_")]
     return {
-        Factor.LIGHTING: repr((contents.lights, [contents.materials[name] for name in lights])),
-        Factor.GEOMETRY: repr(contents.geometry),
+        Factor.LIGHTING: repr((contents.lights, lamps, [contents.materials[name] for name in sorted(lights)])),
+        Factor.GEOMETRY: repr([item for item in contents.geometry if item not in lamps]),
         Factor.MATERIAL: repr({name: one for name, one in contents.materials.items() if name not in lights}),
     }
 

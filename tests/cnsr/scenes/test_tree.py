@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cnsr.config import parse_config
-from cnsr.errors import ConfigError, DatasetError, StorageError
+from cnsr.errors import DatasetError, StorageError
 from cnsr.scenes import tree, tree_record
 from cnsr.scenes.description import load_scene
 from cnsr.scenes.tree import write_tree
@@ -219,12 +219,6 @@ def test_a_damaged_record_is_refused(tmp_path):
     (tmp_path / "dataset.json").write_text('{"seed": ')
     with pytest.raises(DatasetError, match=r"dataset\.json: cannot be read: Expecting value"):
         write_tree(config(), tmp_path, SIZES)
-
-
-def test_a_dataset_that_cannot_be_drawn_writes_nothing(tmp_path):
-    with pytest.raises(ConfigError, match="cannot draw scenes of 'archviz'"):
-        write_tree(config(dataset="archviz"), tmp_path / "out", SIZES)
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -12,10 +12,10 @@ import pytest
 import torch
 from state_equality import same
 
-from cnsr import files
+from cnsr import files, rendering
 from cnsr.config import parse_config
 from cnsr.datasets.loader import test_loader as held_out
-from cnsr.errors import StorageError, TrainingError, UserError
+from cnsr.errors import RenderError, StorageError, TrainingError, UserError
 from cnsr.models.model import SceneModel
 from cnsr.training import distributed, loop, session
 from cnsr.training.checkpoints import Checkpoint, load_weights, read_checkpoint, save_checkpoint
@@ -410,10 +410,14 @@ def test_a_log_folder_that_cannot_be_written_is_told_before_training(tiny, start
     assert first.checkpoint.exists()
 
 
-def test_a_fault_of_both_data_sets_is_told_once(tiny, start):
+def test_a_fault_of_both_data_sets_is_told_once(tiny, start, monkeypatch):
+    def missing():
+        raise RenderError("the native renderer is not built")
+
+    monkeypatch.setattr(rendering, "_native_module", missing)
     with pytest.raises(UserError) as caught:
-        start(tiny(dataset="archviz", cached_dataset=False))
-    assert str(caught.value).count("archviz") == 1
+        start(tiny(cached_dataset=False))
+    assert str(caught.value).count("the native renderer is not built") == 1
 
 
 def test_warnings_about_data_are_plain_lines(tiny, start, tmp_path):
