@@ -17,7 +17,7 @@ LAYERS = (
     {"datasets"},
     {"models"},
     {"training"},
-    {"quickstart"},
+    {"quickstart", "attribution"},
     {"viewers"},
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
