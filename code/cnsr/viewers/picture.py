@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 _CHANNELS = {1: ("",), 3: ("R ", "G ", "B ")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Legend:
     """The scale of an image that shows one number a pixel as a color.
 
@@ -26,7 +26,7 @@ class Legend:
     label: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """An image to show.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from imgui_bundle import ImVec2, icons_fontawesome_4, imgui
 
@@ -11,8 +11,17 @@ from cnsr.viewers import theme
 from cnsr.viewers.actions import Action, HeldKey, menus_of
 from cnsr.viewers.picture import Legend
 
-Controller = TypeVar("Controller")
 
+class Fallible(Protocol):
+    """A controller that shows what goes wrong."""
+
+    def fail(self, error: Exception) -> None:
+        """Show the error."""
+
+
+Controller = TypeVar("Controller", bound=Fallible)
+
+_LABEL = 6.5  # width of the labels beside controls, in heights of the font
 _MODIFIERS = {"Ctrl": imgui.Key.mod_ctrl, "Shift": imgui.Key.mod_shift, "Alt": imgui.Key.mod_alt}
 
 
@@ -22,7 +31,7 @@ def draw_menus(actions: Sequence[Action[Controller]], controller: Controller) ->
         if imgui.begin_menu(menu):
             for action in entries:
                 if imgui.menu_item(action.label, action.key or "", False)[0]:
-                    action.perform(controller)
+                    _perform(action, controller)
                 imgui.set_item_tooltip(action.tip)
             imgui.end_menu()
 
@@ -36,23 +45,27 @@ def handle_keys(actions: Sequence[Action[Controller]], controller: Controller) -
         if action.key is not None:
             key, modifiers = _chord(action.key)
             if int(io.key_mods) == modifiers and imgui.is_key_pressed(key, action.repeats):
-                action.perform(controller)
+                _perform(action, controller)
+
+
+def is_held(key: str) -> bool:
+    """Return whether a key is held and no text is being typed."""
+    return not imgui.get_io().want_text_input and imgui.is_key_down(_key(key))
 
 
 def held_direction(keys: Sequence[HeldKey]) -> tuple[float, float]:
     """Return the sum of the directions of the keys that are held; nothing while a text is being typed."""
     right, forward = 0.0, 0.0
-    if not imgui.get_io().want_text_input:
-        for held in keys:
-            if imgui.is_key_down(_key(held.key)):
-                right, forward = right + held.direction[0], forward + held.direction[1]
+    for held in keys:
+        if is_held(held.key):
+            right, forward = right + held.direction[0], forward + held.direction[1]
     return right, forward
 
 
 def action_button(action: Action[Controller], controller: Controller, width: float = 0.0) -> None:
     """Draw a button that performs an action. A width of 0 is that of the label, -1 all there is."""
     if imgui.button(action.label, ImVec2(width, 0.0)):
-        action.perform(controller)
+        _perform(action, controller)
     imgui.set_item_tooltip(action.tool_tip)
 
 
@@ -68,6 +81,14 @@ def heading(text: str) -> None:
     """Draw a line of text above a group of controls."""
     imgui.dummy(ImVec2(0.0, 2.0))
     imgui.text_colored(theme.DIM, text.upper())
+
+
+def label(text: str) -> None:
+    """Draw what the next control is called, to its left; the control takes the rest of the line."""
+    imgui.align_text_to_frame_padding()
+    imgui.text(text)
+    imgui.same_line(_LABEL * imgui.get_font_size())
+    imgui.set_next_item_width(-1.0)
 
 
 def placeholder(text: str, edge: float) -> None:
@@ -129,6 +150,14 @@ def draw_legend(legend: Legend, width: float) -> None:
     for text, share in ((legend.label, 0.5), (high, 1.0)):
         imgui.same_line(start + share * (width - imgui.calc_text_size(text).x))
         imgui.text_colored(theme.DIM, text)
+
+
+def _perform(action: Action[Controller], controller: Controller) -> None:
+    """Perform an action; what goes wrong is shown and ends nothing."""
+    try:
+        action.perform(controller)
+    except Exception as error:
+        controller.fail(error)
 
 
 def _key(name: str) -> imgui.Key:

@@ -95,6 +95,7 @@ def take_picture(front: FrontEnd, path: Path, size: tuple[int, int] = SIZE) -> N
         params.app_shall_exit = frames >= _FRAMES_BEFORE_PICTURE
 
     params.callbacks.show_gui = draw_and_count
+    params.callbacks.setup_imgui_config = _configure_without_mouse
     immapp.run(params, immapp.AddOnsParams(with_implot=True))
     pixels = hello_imgui.final_app_window_screenshot()
     with atomic_path(path) as temporary:
@@ -105,3 +106,9 @@ def _configure() -> None:
     """Leave the space bar to the viewers: with keyboard navigation it would press the button used last."""
     imgui.get_io().config_flags &= ~int(imgui.ConfigFlags_.nav_enable_keyboard)
     imgui.get_io().config_windows_move_from_title_bar_only = True
+
+
+def _configure_without_mouse() -> None:
+    """Keep what the mouse points at, wherever it happens to be, out of a picture."""
+    _configure()
+    imgui.get_io().config_flags |= int(imgui.ConfigFlags_.no_mouse)

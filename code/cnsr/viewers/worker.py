@@ -73,9 +73,9 @@ class Worker(Generic[Result]):
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs or waits."""
+        """Whether a job runs or waits, or there are results to collect."""
         with self._changed:
-            return self._is_busy()
+            return self._is_busy() or bool(self._results) or self._error is not None
 
     def submit(self, job: Job[Result]) -> None:
         """Run `job` as soon as the one that runs has noticed that it is cancelled.

@@ -30,6 +30,7 @@ def endless(started):
 def test_results_come_in_order_and_once(worker):
     worker.submit(lambda ticket: [ticket.publish(number) for number in range(5)])
     assert worker.wait(TIMEOUT)
+    assert worker.busy  # there is something to collect
     assert worker.collect() == [0, 1, 2, 3, 4]
     assert worker.collect() == []
     assert not worker.busy
@@ -128,6 +129,7 @@ def test_closing_ends_the_running_job_and_the_thread():
     worker.submit(endless(started))
     assert started.wait(TIMEOUT)
     worker.close()
+    assert worker.collect() == ["started"]
     assert not worker.busy
     assert all(thread.name != "closing" for thread in threading.enumerate())
     with pytest.raises(RuntimeError, match="closed"):
