@@ -118,7 +118,7 @@ class Refinement:
 
 def _pass_size(index: int) -> int:
     """Return the samples of the whole pass `index`: each doubles what there is, up to `LARGEST_PASS`."""
-    return min(2 ** max(index - 1, 0), LARGEST_PASS)
+    return min(1 << max(index - 1, 0), LARGEST_PASS)
 
 
 def _added(sums: dict[str, NDArray[np.float64]], images: Images, weight: int) -> dict[str, NDArray[np.float64]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnsr.buffers import BUFFERS
 from cnsr.config import Config
 from cnsr.rendering import PathTracer
 from cnsr.scenes import description
@@ -23,6 +22,10 @@ from cnsr.viewers.worker import Worker, message_of, report
 SAMPLES = 256
 """Samples a pixel at first, of the walk's view and of the observations."""
 SAMPLES_STEP = 10
+SIZES = (128, 256, 512)
+"""Pixels along an edge that the reference can have, besides the networks' own."""
+FINE_SIZE = 256
+"""That of the reference where no prediction stands beside it."""
 EXPOSURES = (-6.0, 6.0)
 """Stops that the exposure can be set to."""
 _SPEED = 0.2  # share of the room's diagonal that one walks in a second
@@ -57,6 +60,8 @@ class WalkController:
         output: which image of which generator is shown, an index into `outputs`.
         outputs: (generator, pass) of every image that the generators make.
         reference_buffer: what the reference shows; None for what the prediction shows.
+        reference_size: of the reference in pixels; one of `reference_sizes`.
+        reference_sizes: the first is what the networks see.
         observation_buffer: what the observations show.
         error: what went wrong last, until it is dismissed.
         pictures: what there is to show.
@@ -77,10 +82,15 @@ class WalkController:
         self.outputs = outputs_of_generators(config)
         self.output = _shown_first(config, self.outputs)
         self.reference_buffer: str | None = None
+        self.reference_sizes = (config.render_size, *(size for size in SIZES if size > config.render_size))
+        # With nothing to compare it with, the reference may as well be fine.
+        self.reference_size = config.render_size if predictor else max(config.render_size, FINE_SIZE)
         seen = config.observation_passes
         self.observation_buffer = config.model.output_pass if config.model.output_pass in seen else seen[0]
         self.error: str | None = None
         self.pictures = WalkPictures()
+        self._scene: WalkScene
+        self.camera: WalkCamera
         self._supply = supply
         self._numbers = 0  # scenes so far
         self._index = -1  # of the dataset's scene
@@ -118,7 +128,7 @@ class WalkController:
         """Samples a pixel so far, of the walk's view and of the observations."""
         if self._rendered is None:
             return 0, 0
-        return self._rendered.query_samples, self._rendered.observation_samples
+        return self._rendered.reference_samples, self._rendered.observation_samples
 
     def update(self) -> None:
         """Take over what has been computed, and ask for what is missing. To be called every frame."""
@@ -202,13 +212,15 @@ class WalkController:
             self.pictures = WalkPictures()
 
     def _request(self) -> RenderRequest:
-        config, reference = self.config, self._look().reference
+        config = self.config
         return RenderRequest(
             scene=self._scene,
             camera=self.camera.for_rendering(),
             size=config.render_size,
-            query_buffers=_in_table_order({*config.query_passes, reference}),
-            observation_buffers=_in_table_order({*config.observation_passes, self.observation_buffer}),
+            reference_size=self.reference_size,
+            reference_buffer=self._look().reference,
+            query_buffers=config.query_passes,
+            observation_buffers=tuple(dict.fromkeys((*config.observation_passes, self.observation_buffer))),
             query_samples=self.query_samples,
             observation_samples=self.observation_samples,
         )
@@ -244,7 +256,3 @@ def _shown_first(config: Config, outputs: list[tuple[int, str]]) -> int:
     """Return the last output that is the config's output pass, or the last one."""
     wanted = [place for place, (_, made) in enumerate(outputs) if made == config.model.output_pass]
     return wanted[-1] if wanted else len(outputs) - 1
-
-
-def _in_table_order(names: set[str]) -> tuple[str, ...]:
-    return tuple(name for name in BUFFERS if name in names)

@@ -205,6 +205,12 @@ class WalkFrontEnd:
         _, chosen = imgui.combo("##reference buffer", chosen, names)
         imgui.set_item_tooltip("Which buffer the reference shows.")
         controller.reference_buffer = names[chosen] if chosen else None
+        sizes = controller.reference_sizes
+        names = [f"{size} x {size}" for size in sizes]
+        widgets.label("its size")
+        _, chosen = imgui.combo("##reference size", sizes.index(controller.reference_size), names)
+        imgui.set_item_tooltip(f"Pixels of the reference. The networks see {names[0]}.")
+        controller.reference_size = sizes[chosen]
         widgets.label("observations")
         buffers = list(BUFFERS)
         _, chosen = imgui.combo("##observation buffer", buffers.index(controller.observation_buffer), buffers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +71,7 @@ def pictures_of(
         colors = displayed(name, image, exposure=look.exposure, extent=room)
         return Picture(name, colors, image, legend=_legend(name, image, room))
 
-    seen: Mapping[str, NDArray[np.float32]] = rendered.query.images
+    seen, reference = rendered.query.images, rendered.reference.images
     prediction, psnr = None, None
     if predicted is not None:
         generator, made = outputs_of_generators(config)[look.output]
@@ -83,7 +82,7 @@ def pictures_of(
     else:
         given = {name: seen[name] for name in config.model.generators[-1].query_passes}
     return WalkPictures(
-        reference=picture(look.reference, seen[look.reference]) if look.reference in seen else None,
+        reference=picture(look.reference, reference[look.reference]) if look.reference in reference else None,
         prediction=prediction,
         psnr=psnr,
         observations=tuple(

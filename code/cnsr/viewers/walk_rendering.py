@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnsr.rendering import Camera, LoadedScene, PathTracer
+from cnsr.scenes import description
 from cnsr.viewers.refinement import RefinedView, Refinement
 from cnsr.viewers.walk_scenes import WalkScene
 from cnsr.viewers.worker import Ticket
@@ -18,7 +19,9 @@ class RenderRequest:
     Attributes:
         scene: with the places of the observations.
         camera: of the walk.
-        size: of all images in pixels.
+        size: of what the networks see, in pixels.
+        reference_size: of the reference. The reference and what the networks see of the view are one if it is `size`.
+        reference_buffer: what the reference shows.
         query_buffers, observation_buffers: of the walk's view and of the observations.
         query_samples, observation_samples: a pixel, in the end.
     """
@@ -26,6 +29,8 @@ class RenderRequest:
     scene: WalkScene
     camera: Camera
     size: int
+    reference_size: int
+    reference_buffer: str
     query_buffers: tuple[str, ...]
     observation_buffers: tuple[str, ...]
     query_samples: int
@@ -38,22 +43,18 @@ class Rendered:
 
     Attributes:
         request: the request.
-        query: the walk's own view.
+        reference: the walk's own view, to be looked at.
+        query: the same, as the networks see it.
         observations: one view each; the same object as long as nothing about them changes.
-        query_samples, observation_samples: a pixel, so far.
+        reference_samples, observation_samples: a pixel, so far.
     """
 
     request: RenderRequest
+    reference: RefinedView
     query: RefinedView
     observations: tuple[RefinedView, ...]
-    query_samples: int
+    reference_samples: int
     observation_samples: int
-
-    @property
-    def finished(self) -> bool:
-        """Whether all samples are there."""
-        wanted = (self.request.query_samples, self.request.observation_samples)
-        return (self.query_samples, self.observation_samples) == wanted
 
 
 class WalkRenderer:
@@ -67,9 +68,8 @@ class WalkRenderer:
 
     def __init__(self, tracer: PathTracer) -> None:
         self._tracer = tracer
-        self._scene: tuple[WalkScene, LoadedScene] | None = None
-        self._query: tuple[object, Refinement] | None = None
-        self._observed: tuple[object, Refinement] | None = None
+        self._scene: tuple[description.Scene, LoadedScene] | None = None
+        self._parts: dict[str, tuple[object, Refinement]] = {}
 
     def run(self, request: RenderRequest, ticket: Ticket[Rendered]) -> None:
         """Render until all samples are there, publishing every pass.
@@ -81,43 +81,79 @@ class WalkRenderer:
             JobCancelledError: a newer request waits.
             UserError: the scene cannot be loaded or rendered.
         """
-        query, observed = self._refinements(request)
-        for part, target in ((query, request.query_samples), (observed, request.observation_samples)):
+        parts = self._parts_of(request)
+        for part, target in parts.targets():
             if part.samples == 0:
                 part.refine(target)
-        ticket.publish(_so_far(request, query, observed))
-        for part, target in _in_turns(request, query, observed):
+        ticket.publish(parts.so_far())
+        for part, target in parts.in_turns():
             ticket.check()
             part.refine(target, progress=ticket.check)
-            ticket.publish(_so_far(request, query, observed))
+            ticket.publish(parts.so_far())
 
-    def _refinements(self, request: RenderRequest) -> tuple[Refinement, Refinement]:
-        scene = self._loaded(request.scene)
-        own = (scene, request.camera, request.size, request.query_buffers)
-        if self._query is None or self._query[0] != own:
-            seeds = request.scene.seeds[:1]
-            made = Refinement(self._tracer, scene, [request.camera], seeds, request.size, request.query_buffers)
-            self._query = own, made
-        places = (scene, request.scene.observations, request.size, request.observation_buffers)
-        if self._observed is None or self._observed[0] != places:
-            seeds, cameras = request.scene.seeds[1:], request.scene.observations
-            made = Refinement(self._tracer, scene, cameras, seeds, request.size, request.observation_buffers)
-            self._observed = places, made
-        return self._query[1], self._observed[1]
+    def _parts_of(self, request: RenderRequest) -> _Parts:
+        scene = self._loaded(request.scene.description)
+        own, others = request.scene.seeds[:1], request.scene.seeds[1:]
+        buffers = request.query_buffers
+        if request.reference_size == request.size:
+            buffers = tuple(dict.fromkeys((*buffers, request.reference_buffer)))
+        query = self._part("query", scene, (request.camera,), own, request.size, buffers)
+        reference = query
+        if request.reference_size != request.size:
+            shown = (request.reference_buffer,)
+            reference = self._part("reference", scene, (request.camera,), own, request.reference_size, shown)
+        places, seen = request.scene.observations, request.observation_buffers
+        return _Parts(request, reference, query, self._part("observed", scene, places, others, request.size, seen))
 
-    def _loaded(self, scene: WalkScene) -> LoadedScene:
-        if self._scene is None or self._scene[0].description is not scene.description:
-            self._scene = scene, self._tracer.load_scene(scene.description)
+    def _part(
+        self,
+        name: str,
+        scene: LoadedScene,
+        cameras: tuple[Camera, ...],
+        seeds: tuple[int, ...],
+        size: int,
+        buffers: tuple[str, ...],
+    ) -> Refinement:
+        wanted = (cameras, seeds, size, buffers)
+        known = self._parts.get(name)
+        if known is None or known[0] != wanted:
+            known = self._parts[name] = wanted, Refinement(self._tracer, scene, cameras, seeds, size, buffers)
+        return known[1]
+
+    def _loaded(self, scene: description.Scene) -> LoadedScene:
+        if self._scene is None or self._scene[0] is not scene:
+            self._parts = {}
+            self._scene = scene, self._tracer.load_scene(scene)
         return self._scene[1]
 
 
-def _in_turns(request: RenderRequest, query: Refinement, observed: Refinement) -> Iterator[tuple[Refinement, int]]:
-    """Yield what to refine next, and how far, until both are done: what is less complete, the query first."""
-    targets = {query: request.query_samples, observed: request.observation_samples}
-    while waiting := [part for part, target in targets.items() if part.samples != target]:
-        part = min(waiting, key=lambda one: one.samples / targets[one])
-        yield part, targets[part]
+@dataclass(frozen=True)
+class _Parts:
+    """What is refined for a request; `reference` may be `query` itself."""
 
+    request: RenderRequest
+    reference: Refinement
+    query: Refinement
+    observed: Refinement
 
-def _so_far(request: RenderRequest, query: Refinement, observed: Refinement) -> Rendered:
-    return Rendered(request, query.views[0], observed.views, query.samples, observed.samples)
+    def targets(self) -> list[tuple[Refinement, int]]:
+        """Return the parts with the samples that they shall have, the most urgent first."""
+        samples = self.request.query_samples
+        walk = [self.reference] if self.reference is self.query else [self.reference, self.query]
+        return [*((part, samples) for part in walk), (self.observed, self.request.observation_samples)]
+
+    def in_turns(self) -> Iterator[tuple[Refinement, int]]:
+        """Yield what to refine next, and how far, until all is done: what is least complete."""
+        while waiting := [(part, target) for part, target in self.targets() if part.samples != target]:
+            yield min(waiting, key=lambda one: one[0].samples / one[1])
+
+    def so_far(self) -> Rendered:
+        """Return what there is."""
+        return Rendered(
+            self.request,
+            self.reference.views[0],
+            self.query.views[0],
+            self.observed.views,
+            self.reference.samples,
+            self.observed.samples,
+        )

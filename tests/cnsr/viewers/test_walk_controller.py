@@ -55,7 +55,9 @@ def test_everything_is_shown_when_it_has_settled(walk, predictor, settle):
 
 
 def test_the_reference_is_what_the_renderer_makes(walk, settle, tracer):
-    controller = settle(walk(samples=2))
+    controller = walk(samples=2)
+    controller.reference_size = 8
+    settle(controller)
     views = [
         tracer.render(controller.scene.description, 8, 1, controller.scene.seeds[0], view=number) for number in (0, 1)
     ]
@@ -112,6 +114,20 @@ def test_without_networks_there_is_no_prediction_and_all_else(walk, settle):
     assert [one.name for one in pictures.given] == ["direct", "indirect"]
 
 
+@pytest.mark.parametrize("size", [8, 128, 512])
+def test_the_reference_can_be_finer_than_what_the_networks_see(walk, predictor, settle, size):
+    controller = walk(samples=1, predictor=predictor)
+    assert controller.reference_sizes == (8, 128, 256, 512)
+    assert controller.reference_size == 8
+    settle(controller)
+    prediction = controller.pictures.prediction.values
+    controller.reference_size = size
+    settle(controller)
+    assert controller.pictures.reference.size == size
+    assert all(one.size == 8 for one in (*controller.pictures.given, *controller.pictures.observations))
+    assert np.array_equal(controller.pictures.prediction.values, prediction)
+
+
 def test_random_scenes_differ_and_can_be_repeated(config, walk, settle, tracer):
     controller = settle(walk())
     first = controller.scene, controller.pictures.reference.values
@@ -137,7 +153,7 @@ def test_new_observations_leave_the_view_alone_and_change_the_prediction(walk, p
         press(controller, "O")
         settle(controller)
         seen.append(controller.scene.observations)
-        assert controller._rendered.query is rendered.query  # not rendered again
+        assert controller._rendered.reference is rendered.reference  # not rendered again
     assert len({places, *seen}) == 4
     assert all(len(one) == 2 for one in seen)
     assert not np.array_equal(controller.pictures.observations[0].values, pictures.observations[0].values)
@@ -265,9 +281,11 @@ def test_every_buffer_can_be_shown(walk, settle, name):
     assert pictures.reference.name == name
     assert [one.name for one in pictures.observations] == [name] * 2
     channels = BUFFERS[name].channels
-    for one in (pictures.reference, *pictures.observations):
+    assert pictures.reference.size == 256
+    for one in pictures.observations:
         assert one.values.shape == (8, 8, channels)
         assert one.colors.shape == (8, 8, 3)
+    for one in (pictures.reference, *pictures.observations):
         assert one.told(0, 0).startswith(f"{name}  ")
     assert (pictures.reference.legend is None) == (name not in {"depth", "roughness", "shadows", "ao"})
 
