@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from imgui_bundle import ImVec2, imgui
 
@@ -27,28 +28,29 @@ _LARGEST_SAMPLES = 4096
 
 def draw_controls(controller: AttributionController) -> None:
     """Draw all of them."""
-    imgui.text(controller.scene.title)
+    imgui.text(f"Scene: {controller.scene.title}")
     half = (imgui.get_content_region_avail().x - imgui.get_style().item_spacing.x) / 2
     for left, right in ((NEW_SCENE, NEW_OBSERVATIONS), (SAVE, LOAD)):
         widgets.action_button(left, controller, half)
         imgui.same_line()
         widgets.action_button(right, controller, half)
     _saved(controller)
-    _explained(controller)
-    _buffers(controller)
-    _display(controller)
     _work(controller)
     if widgets.error_panel(controller.error):
         controller.dismiss_error()
+    _explained(controller)
+    _buffers(controller)
+    _display(controller)
 
 
 def _saved(controller: AttributionController) -> None:
     widgets.label("load")
     if imgui.begin_combo("##load", "choose what was saved"):
-        for folder in controller.saved():
-            if imgui.selectable(folder.name, False)[0]:
-                _guarded(controller, lambda folder=folder: controller.load(folder))
+        folders = controller.saved()
+        picked = [folder for folder in folders if imgui.selectable(folder.name, False)[0]]
         imgui.end_combo()
+        for folder in picked:
+            _guarded(controller, partial(controller.load, folder))
     imgui.set_item_tooltip(f"Show again what was saved in {controller.out_path}.")
 
 
@@ -99,17 +101,24 @@ def _place(controller: AttributionController) -> None:
 
 
 def _buffers(controller: AttributionController) -> None:
+    """Draw the two lists of buffers side by side."""
     settings, networks = controller.settings, controller.networks
     widgets.heading("Buffers")
-    given = networks.query_buffers[settings.generator]
-    picked = _list("query", "##query", given, settings.query_buffer, "Shown above: what the generators are given.")
-    if picked is not None:
-        _change(controller, query_buffer=picked)
-    seen = controller.trained.config.observation_passes
-    tip = "Shown below: what the encoders are given."
-    picked = _list("observations", "##observations", seen, settings.observation_buffer, tip)
-    if picked is not None:
-        _change(controller, observation_buffer=picked)
+    given, seen = networks.query_buffers[settings.generator], controller.trained.config.observation_passes
+    width = (imgui.get_content_region_avail().x - imgui.get_style().item_spacing.x) / 2
+    size = ImVec2(width, max(len(given), len(seen)) * imgui.get_text_line_height_with_spacing() + 4.0)
+    for field, title, names, chosen, tip in (
+        ("query_buffer", "query", given, settings.query_buffer, "Shown above: what the generators are given."),
+        ("observation_buffer", "observations", seen, settings.observation_buffer, "Shown below: what encoders see."),
+    ):
+        imgui.begin_group()
+        imgui.text(title)
+        picked = _list(f"##{title}", names, chosen, tip, size)
+        imgui.end_group()
+        imgui.same_line()
+        if picked is not None:
+            _change(controller, **{field: picked})
+    imgui.new_line()
 
 
 def _display(controller: AttributionController) -> None:
@@ -155,11 +164,9 @@ def _work(controller: AttributionController) -> None:
     text = f"{stage}: {100 * share:.0f} %" if controller.busy else "all is computed"
     widgets.progress_line(text, share, controller.busy)
     trained = controller.trained
-    imgui.text_colored(theme.DIM, f"{trained.source.name}, {trained.iteration} iterations")
-    if controller.note:
-        imgui.push_text_wrap_pos(0.0)
-        imgui.text_colored(theme.DIM, controller.note)
-        imgui.pop_text_wrap_pos()
+    imgui.push_text_wrap_pos(0.0)
+    imgui.text_colored(theme.DIM, controller.note or f"{trained.source.name}, {trained.iteration} iterations")
+    imgui.pop_text_wrap_pos()
 
 
 def _check_box(
@@ -188,12 +195,10 @@ def _combo(name: str, identity: str, chosen: int, entries: Sequence[str], tip: s
     return picked if changed else None
 
 
-def _list(name: str, identity: str, entries: Sequence[str], chosen: str | None, tip: str) -> str | None:
+def _list(identity: str, entries: Sequence[str], chosen: str | None, tip: str, size: ImVec2) -> str | None:
     """Draw a list that is open; return what was picked."""
-    widgets.label(name)
     picked = None
-    height = max(len(entries), 1) * imgui.get_text_line_height_with_spacing() + 4.0
-    if imgui.begin_list_box(identity, ImVec2(-1.0, height)):
+    if imgui.begin_list_box(identity, size):
         for entry in entries:
             if imgui.selectable(entry, entry == chosen)[0]:
                 picked = entry

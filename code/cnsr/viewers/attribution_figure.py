@@ -23,12 +23,12 @@ def figure(pictures: AttributionPictures, title: str) -> Image.Image:
     """Return the figure of what was computed; `title` says of which outputs."""
     sheet = _Sheet(title)
     top = [
-        ("beauty, reference", pictures.beauty),
-        ("output, reference", pictures.reference),
-        ("prediction", pictures.prediction),
-        ("query", pictures.query),
+        ("reference, ", pictures.beauty),
+        ("reference, as predicted: ", pictures.reference),
+        ("prediction, ", pictures.prediction),
+        ("", pictures.query),
     ]
-    sheet.row([(f"{name}: {one.name}", one) for name, one in top if one is not None])
+    sheet.row([(name + one.name, one) for name, one in top if one is not None])
     below = [(f"observation {index + 1}: {one.name}", one) for index, one in enumerate(pictures.observations)]
     below += [(f"attribution {index + 1}", one) for index, one in enumerate(pictures.attributions)]
     sheet.row(below)

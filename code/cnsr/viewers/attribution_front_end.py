@@ -19,7 +19,7 @@ from cnsr.viewers.textures import Textures
 
 _SIDE = 19.0  # width of the controls, in heights of the font
 _TOTALS = 19.0  # width of the totals
-_LINES = 6.5  # of text about the images, in lines
+_LINES = 7.8  # of text and space about the images, in lines
 _CLICK = 3.0  # pixels that the mouse may move in a click
 
 
@@ -84,7 +84,7 @@ class AttributionFrontEnd:
         query = missing if settings.query_buffer is not None else "this generator is given no buffers"
         entries = (
             ("Reference", "beauty", "beauty", pictures.beauty, "rendering …"),
-            ("Reference", settings.output, "reference", pictures.reference, "rendering …"),
+            ("Reference", f"{settings.output}, as predicted", "reference", pictures.reference, "rendering …"),
             ("Prediction", settings.output, "prediction", pictures.prediction, "predicting …"),
             ("Attribution", settings.query_buffer or "", "query attribution", pictures.query, query),
         )
@@ -165,7 +165,6 @@ class AttributionFrontEnd:
 
 def _draw_plot(plot: Plot, width: float, height: float) -> None:
     """Draw bars over the channels, in the colors of their partitions."""
-    # A plot of other numbers is another plot, so that its axes fit anew.
     low, high = min(float(plot.values.min()), 0.0), max(float(plot.values.max()), 0.0)
     margin = 0.05 * (high - low) or 1.0
     if not implot.begin_plot(f"##{plot.title}", ImVec2(width, height), implot.Flags_.no_mouse_text):
@@ -183,6 +182,8 @@ def _draw_plot(plot: Plot, width: float, height: float) -> None:
 
 
 def _draw_totals(groups: Sequence[tuple[str, Sequence[Total]]]) -> None:
+    imgui.push_style_var(imgui.StyleVar_.cell_padding, ImVec2(4.0, 0.0))
+    imgui.push_style_var(imgui.StyleVar_.item_spacing, ImVec2(4.0, 1.0))
     for title, entries in groups:
         imgui.text_colored(theme.DIM, title)
         if imgui.begin_table(title, 3):
@@ -191,3 +192,4 @@ def _draw_totals(groups: Sequence[tuple[str, Sequence[Total]]]) -> None:
                     imgui.table_next_column()
                     imgui.text(text)
             imgui.end_table()
+    imgui.pop_style_var(2)

@@ -170,7 +170,7 @@ def _heated(
 def _marked(picture: Picture, networks: Networks, settings: AttributionSettings) -> Picture:
     """Return the picture with a frame along the inner edge of the explained patch."""
     patch = networks.explained(settings)
-    if not isinstance(patch, Patch):
+    if not isinstance(patch, Patch) or settings.activate_mean:
         return picture
     colors = picture.colors.copy()
     rows, columns = slice(patch.top, patch.top + patch.height), slice(patch.left, patch.left + patch.width)
