@@ -104,7 +104,7 @@ class AttributionController:
     def update(self) -> None:
         """Take over what has been computed, and ask for what is missing. To be called every frame."""
         for found in self._worker.collect():
-            if found.request.scene is self._scene:
+            if found.request.scene is self._scene and not self._is_less(found):
                 self._found = found
         error = self._worker.take_error()
         if error is not None:
@@ -239,6 +239,13 @@ class AttributionController:
         same = (saved.job_name, saved.iteration) == trained
         other = "" if same else f"; it was saved with {saved.job_name} at iteration {saved.iteration}"
         self.note = f"loaded {path}{other}"
+
+    def _is_less(self, found: Explanation) -> bool:
+        """Whether a result has no attribution yet, but the one before it, of the same images, has.
+
+        That one stays until the new one comes: nothing flickers while a slider moves.
+        """
+        return found.attribution is None and self._found is not None and self._found.images is found.images
 
     def _enter(self, scene: WalkScene) -> None:
         self._scene = scene

@@ -86,7 +86,7 @@ class AttributionFrontEnd:
             ("Reference", "beauty", "beauty", pictures.beauty, "rendering …"),
             ("Reference", f"{settings.output}, as predicted", "reference", pictures.reference, "rendering …"),
             ("Prediction", settings.output, "prediction", pictures.prediction, "predicting …"),
-            ("Attribution", settings.query_buffer or "", "query attribution", pictures.query, query),
+            ("Attribution", self._note(settings.query_buffer or ""), "query attribution", pictures.query, query),
         )
         for index, (title, note, name, picture, text) in enumerate(entries):
             if index:
@@ -101,6 +101,11 @@ class AttributionFrontEnd:
                 if picture.legend is not None:
                     widgets.draw_legend(picture.legend, sizes.top)
             imgui.end_group()
+
+    def _note(self, buffer: str) -> str:
+        """Return what stands beside the title of attributions, which may be those of the choices before."""
+        stage, _ = self.controller.progress
+        return f"{buffer}, {stage} …" if self.controller.busy else buffer
 
     def _take_click(self, edge: float) -> None:
         """Explain the pixel of the image just drawn that was clicked, if any."""
@@ -121,7 +126,7 @@ class AttributionFrontEnd:
         imgui.end_group()
         imgui.same_line()
         imgui.begin_group()
-        widgets.title("Attributions", buffer)
+        widgets.title("Attributions", self._note(buffer))
         missing = "explaining …" if self.controller.busy else "not explained"
         self._draw_row("observation attribution", pictures.attributions, count, sizes.below, missing)
         legend = pictures.attributions[0].legend if pictures.attributions else None
