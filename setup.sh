@@ -44,4 +44,8 @@ if [ "$(cat ".venv/installed${1:-}" 2>/dev/null)" != "$wanted" ]; then
     echo "$wanted" >".venv/installed${1:-}"
 fi
 
+if [ "${1:-}" = --dev ] && ! { command -v Xvfb && command -v xauth; } >/dev/null 2>&1; then
+    need_packages "a virtual display for the tests of the viewers" xvfb xauth libx11-6 libxext6 libgl1
+fi
+
 PYTHON=.venv/bin/python sh build_renderer.sh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from cnsr import cli
@@ -50,11 +51,12 @@ def main() -> None:
     controller = walk_controller(
         config, arguments.checkpoint, arguments.scene_file, arguments.seed, arguments.device, arguments.threads
     )
-    front = WalkFrontEnd(controller)
-    if arguments.screenshot is None:
-        window.show(front)
-    else:
-        window.take_picture(front, arguments.screenshot)
+    with closing(controller):
+        front = WalkFrontEnd(controller)
+        if arguments.screenshot is None:
+            window.show(front)
+        else:
+            window.take_picture(front, arguments.screenshot)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """What all tests share."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # The same examples in every run: whether a change passes must not depend on luck. To look for others:
@@ -31,3 +34,31 @@ def _use_native_module_of(folder):
     assert Path(_native.__file__).parent == folder
     # Compilers and other programs that tests start are not to be watched.
     os.environ.pop("LD_PRELOAD", None)
+
+
+@pytest.fixture(scope="session")
+def virtual_display():
+    """A virtual display, which this process and those that it starts open their windows on."""
+    server = shutil.which("Xvfb")
+    if server is None:
+        pytest.fail("there is no Xvfb; sh setup.sh --dev installs it")
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [server, "-displayfd", str(writing), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        number = pipe.readline().strip()
+    assert number, "Xvfb does not start"
+    before = os.environ.get("DISPLAY")
+    os.environ["DISPLAY"] = f":{number}"
+    yield f":{number}"
+    if before is None:
+        del os.environ["DISPLAY"]
+    else:
+        os.environ["DISPLAY"] = before
+    process.terminate()
+    process.wait(60)

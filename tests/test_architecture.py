@@ -17,6 +17,7 @@ LAYERS = (
     {"datasets"},
     {"models"},
     {"training"},
+    {"pictures"},
     {"quickstart", "attribution"},
     {"viewers"},
 )

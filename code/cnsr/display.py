@@ -14,11 +14,11 @@ from cnsr.buffers import BUFFERS, Display
 
 Floats = NDArray[np.float32]
 
-# Turns of red, green and blue as a label goes from 0 to 1, and where they start. Of 12,000 random ones, these tell the
-# 12 labels of PrimitiveRoom and the 18 of ArchViz apart best (least distance by CIEDE2000: 14). The curve is smooth,
-# so that rounded labels, and their averages at edges, do not flicker.
-_LABEL_TURNS = np.array([1.0, 6.5, 7.0], np.float32)
-_LABEL_STARTS = np.array([0.0, 1 / 12, 0.0], np.float32)
+# As a label goes from 0 to 1, its color goes from dark to bright while the hue turns. So many turns, and so much less
+# than black and white at the ends, tell labels apart best: by CIEDE2000, the 12 of PrimitiveRoom and the 18 of ArchViz
+# by 17, any number up to 24 by 8. The curve is smooth, so that rounded labels, and averages at edges, do not flicker.
+_HUE_TURNS = 3.2
+_CONTRAST = 0.65
 
 
 def displayed(
@@ -73,7 +73,7 @@ def displayed(
             case Display.FRACTION:
                 colors = pixels
             case Display.LABEL:
-                colors = 0.5 + 0.5 * np.cos(2 * np.pi * (pixels * _LABEL_TURNS + _LABEL_STARTS))
+                colors = _label_colors(pixels)
     shown = quantized(colors)
     return shown if shown.shape[-1] == 3 else np.repeat(shown, 3, axis=-1)
 
@@ -89,6 +89,15 @@ def quantized(colors: NDArray[Any]) -> NDArray[np.uint8]:
     """Return colors as bytes: [0, 1] to 0 ... 255, what lies beyond clamped, what is no number 0."""
     shown: NDArray[Any] = np.rint(255 * np.nan_to_num(np.clip(colors, 0, 1), nan=0.0))
     return shown.astype(np.uint8)
+
+
+def _label_colors(labels: Floats) -> Floats:
+    """Return colors [..., 3] in [0, 1] of labels [..., 1] in [0, 1]."""
+    hues = 0.5 - 0.5 * np.cos(2 * np.pi * (_HUE_TURNS * labels + np.array([0, 1 / 3, 2 / 3], np.float32)))
+    brightness = -_CONTRAST * np.cos(np.pi * labels)
+    black, white = np.maximum(-brightness, 0), np.maximum(brightness, 0)
+    colors: Floats = (hues * (1 - white) + white) * (1 - black)
+    return colors
 
 
 def _range(images: Floats) -> tuple[Floats, Floats]:

@@ -37,6 +37,7 @@ from cnsr.errors import RenderError, SceneError
 from cnsr.json_faults import dotted
 from cnsr.scenes import description
 from cnsr.scenes.assets import AssetCache, TextureData, resolve_asset
+from cnsr.scenes.bounds import Bounds, scene_bounds
 from cnsr.scenes.camera import pose_from_view_matrix, view_matrix
 from cnsr.scenes.meshes import MeshData
 
@@ -142,6 +143,11 @@ class PathTracer:
         if isinstance(scene, Mapping):
             return self._load(description.parse_scene(dict(scene)), "scene")
         return self._load(description.load_scene(Path(scene)), os.fspath(scene))
+
+    def bounds(self, scene: SceneLike) -> Bounds:
+        """Return the box around a scene (see ``scene_bounds``). Raises ``SceneError``, see `load_scene`."""
+        loaded = self.load_scene(scene).description
+        return scene_bounds(loaded, lambda name: self._mesh_data(name, loaded.folder))
 
     def render(
         self,
@@ -303,10 +309,13 @@ class PathTracer:
                 builder.add_sphere(shape.transform, shape.position, shape.radius, material, is_light, where)
             case description.MeshFile():
                 try:
-                    mesh = self._meshes.get(self._assets.mesh(resolve_asset(shape.filename, folder)))
+                    mesh = self._meshes.get(self._mesh_data(shape.filename, folder))
                 except SceneError as error:
                     raise SceneError(f"{where}.filename: {error}") from None
                 builder.add_mesh(shape.transform, mesh, material, is_light, where)
+
+    def _mesh_data(self, name: str, folder: Path | None) -> MeshData:
+        return self._assets.mesh(resolve_asset(name, folder))
 
     def _texture(self, name: str, folder: Path | None, source: str, material: str) -> Any:
         try:

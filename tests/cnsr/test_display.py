@@ -121,12 +121,21 @@ def test_an_image_of_one_value_is_shown(name):
     assert not displayed(name, np.zeros((2, 2, BUFFERS[name].channels))).any()
 
 
-@pytest.mark.parametrize("count", [len(MATERIAL_IDS), 18])  # PrimitiveRoom, ArchViz
-def test_labels_of_a_dataset_have_colors_that_people_tell_apart(count):
+def least_difference(count):
+    """Return how well people tell the two most similar of `count` labels apart; 2.3 is said to be just noticeable."""
     labels = (np.arange(count) / count).astype(np.float32).reshape(1, count, 1)
     lab = rgb2lab(displayed("id", labels))[0]
-    distances = deltaE_ciede2000(lab[:, None], lab[None])
-    assert distances[np.triu_indices(count, 1)].min() > 12  # 2.3 is said to be just noticeable
+    return deltaE_ciede2000(lab[:, None], lab[None])[np.triu_indices(count, 1)].min()
+
+
+@pytest.mark.parametrize("count", [len(MATERIAL_IDS), 18])  # PrimitiveRoom, ArchViz
+def test_labels_of_a_dataset_have_distinct_colors(count):
+    assert least_difference(count) > 16
+
+
+@pytest.mark.parametrize("count", range(2, 25))
+def test_labels_of_other_scenes_have_distinct_colors(count):
+    assert least_difference(count) > 7.5
 
 
 def test_labels_survive_half_precision():

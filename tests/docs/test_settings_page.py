@@ -63,7 +63,17 @@ def test_the_limit_of_samples_is_that_of_the_renderer():
     assert f"(default: {MAX_SAMPLES})" in script
 
 
-def test_every_option_of_the_rendering_script_is_listed():
-    _, _, text = PAGE.partition("## Options of `generate-dataset.py`")
-    script = (Path(__file__).resolve().parents[2] / "code" / "generate-dataset.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["generate-dataset.py", "render-scene.py"])
+def test_every_option_of_a_script_is_listed(name):
+    (text,) = re.findall(rf"^## Options of `{name}`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    script = (Path(config.__file__).parents[1] / name).read_text(encoding="utf-8")
     assert re.findall(r"^\| `(--\w+)` \|", text, re.MULTILINE) == re.findall(r'"(--\w+)"', script)
+
+
+def test_the_defaults_of_the_script_for_pictures_are_listed():
+    script = (Path(config.__file__).parents[1] / "render-scene.py").read_text(encoding="utf-8")
+    for option, default in re.findall(r'"(--\w+)", type=\w+, default=([\d.]+)', script):
+        assert re.search(rf"^\| `{option}` \| {default.removesuffix('.0')}( |:)", PAGE, re.MULTILINE), option
+    assert f"| `--max_samples` | {MAX_SAMPLES}, or `--samples`" in PAGE
+    assert "or 24.0" in script
+    assert "| `--fps` | 24 |" in PAGE

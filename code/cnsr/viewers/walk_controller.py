@@ -10,12 +10,11 @@ import numpy as np
 from cnsr.config import Config
 from cnsr.rendering import PathTracer
 from cnsr.scenes import description
-from cnsr.scenes.extent import room_of
 from cnsr.training.evaluation import outputs_of_generators
 from cnsr.viewers.predictor import Predicted, Predictor
 from cnsr.viewers.walk_camera import WalkCamera
 from cnsr.viewers.walk_pictures import Look, WalkPictures, pictures_of
-from cnsr.viewers.walk_rendering import Rendered, RenderRequest, WalkRenderer
+from cnsr.viewers.walk_rendering import STILL, Rendered, RenderRequest, WalkRenderer
 from cnsr.viewers.walk_scenes import SceneSupply, WalkScene
 from cnsr.viewers.worker import Worker, message_of, report
 
@@ -52,6 +51,7 @@ class WalkController:
         supply: where scenes and the places of observations come from.
         predictor: the trained networks, if there are any.
         scene: to begin with, instead of a random one; with what to call it.
+        still: seconds without a change after which pictures are refined.
 
     Attributes:
         camera: of the walk.
@@ -74,6 +74,7 @@ class WalkController:
         supply: SceneSupply,
         predictor: Predictor | None = None,
         scene: tuple[description.Scene, str] | None = None,
+        still: float = STILL,
     ) -> None:
         self.config = config
         self.predictor = predictor
@@ -95,7 +96,7 @@ class WalkController:
         self._numbers = 0  # scenes so far
         self._index = -1  # of the dataset's scene
         self._draws = 0  # of observations of this scene
-        self._renderer = WalkRenderer(tracer)
+        self._renderer = WalkRenderer(tracer, still)
         self._rendering: Worker[Rendered] = Worker("rendering")
         self._predicting: Worker[_Prediction] = Worker("predicting")
         self._submitted: RenderRequest | None = None
@@ -189,9 +190,7 @@ class WalkController:
         """Walk for some time in a direction, given by its components; all directions are equally fast."""
         length = math.hypot(right, forward)
         if length > 0.0:
-            room = room_of(self._scene.description)
-            diagonal = _UNKNOWN_ROOM if room is None else float(np.linalg.norm(room[1] - room[0]))
-            step = _SPEED * diagonal * seconds / length
+            step = _SPEED * self._room_size() * seconds / length
             self.camera = self.camera.moved(right * step, forward * step)
 
     def look(self, right: float, down: float) -> None:
@@ -205,6 +204,13 @@ class WalkController:
         self._draws = 0
         self._rendered = self._prediction = None
         self.return_to_start()
+
+    def _room_size(self) -> float:
+        """Return the diagonal of the scene in metres; a guess as long as that is not known."""
+        if self._rendered is None:
+            return _UNKNOWN_ROOM
+        bounds = self._rendered.bounds
+        return float(np.linalg.norm(bounds.high - bounds.low)) or _UNKNOWN_ROOM
 
     def _failed(self, error: Exception) -> None:
         self.error = message_of(error)
@@ -247,8 +253,7 @@ class WalkController:
         if shown == self._shown or self._rendered is None:
             return
         predicted = self._prediction.predicted if self._prediction is not None else None
-        room = room_of(self._scene.description)
-        self.pictures = pictures_of(self.config, self._rendered, predicted, self._look(), room)
+        self.pictures = pictures_of(self.config, self._rendered, predicted, self._look())
         self._shown = shown
 
 

@@ -26,6 +26,7 @@ from cnsr.viewers.walk_actions import (
 from cnsr.viewers.walk_controller import EXPOSURES, SAMPLES_STEP, WalkController
 
 _SIDE = 17.5  # width of the controls, in heights of the font
+_GAP = 0.75  # between images, likewise
 _LONGEST_STEP = 0.1  # seconds that a step of the walk counts at most, however long a frame took
 _AS_PREDICTION = "as the prediction"
 
@@ -72,7 +73,7 @@ class WalkFrontEnd:
         for views in (self._large, self._small):
             views.begin_frame()
         self._draw_columns()
-        imgui.same_line()
+        imgui.same_line(0.0, _GAP * imgui.get_font_size())
         imgui.begin_child("controls", ImVec2(0.0, 0.0))
         self._draw_controls()
         imgui.end_child()
@@ -87,7 +88,7 @@ class WalkFrontEnd:
 
     def _draw_columns(self) -> None:
         pictures = self.controller.pictures
-        gap = imgui.get_style().item_spacing.x
+        gap = _GAP * imgui.get_font_size()
         room = imgui.get_content_region_avail()
         counts = (len(pictures.observations), len(pictures.given))
         line = imgui.get_text_line_height_with_spacing()
@@ -109,7 +110,7 @@ class WalkFrontEnd:
         captions = [f"{index + 1}" for index in range(len(pictures.observations))]
         self._draw_small("observation", pictures.observations, captions, *sizes.thumbnails[0])
         imgui.end_group()
-        imgui.same_line()
+        imgui.same_line(0.0, gap)
         imgui.begin_group()
         score = f", PSNR {pictures.psnr:.1f} dB" if pictures.psnr is not None else ""
         widgets.title("Prediction", f"{self._buffer_note(pictures.prediction)}{score}")
@@ -134,7 +135,7 @@ class WalkFrontEnd:
     ) -> None:
         for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
             if index % across:
-                imgui.same_line()
+                imgui.same_line(0.0, _GAP * imgui.get_font_size())
             imgui.begin_group()
             self._small.draw(f"{name} {index + 1}", picture, edge)
             imgui.text_colored(theme.DIM, caption)
@@ -149,6 +150,8 @@ class WalkFrontEnd:
 
     def _draw_controls(self) -> None:
         controller = self.controller
+        if widgets.error_panel(controller.error):
+            controller.dismiss_error()
         imgui.text(controller.scene.title)
         half = (imgui.get_content_region_avail().x - imgui.get_style().item_spacing.x) / 2
         widgets.action_button(RANDOM_SCENE, controller, half)
@@ -161,8 +164,6 @@ class WalkFrontEnd:
         self._draw_display()
         widgets.heading("Work")
         self._draw_work()
-        if widgets.error_panel(controller.error):
-            controller.dismiss_error()
 
     def _draw_samples(self) -> None:
         controller = self.controller

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnsr.buffers import BUFFERS, Display
 from cnsr.config import Config
 from cnsr.display import displayed
-from cnsr.scenes.extent import Box
+from cnsr.scenes.bounds import Bounds
 from cnsr.training.evaluation import outputs_of_generators
 from cnsr.viewers.picture import Legend, Picture
 from cnsr.viewers.predictor import Predicted
@@ -54,22 +54,21 @@ class WalkPictures:
     given: tuple[Picture, ...] = ()
 
 
-def pictures_of(
-    config: Config, rendered: Rendered, predicted: Predicted | None, look: Look, room: Box | None
-) -> WalkPictures:
+def pictures_of(config: Config, rendered: Rendered, predicted: Predicted | None, look: Look) -> WalkPictures:
     """Return the pictures of what was rendered and predicted.
+
+    Positions and distances are scaled to the scene, so that colors keep their meaning while the camera moves.
 
     Args:
         config: of the networks.
         rendered: so far; a buffer that has just been chosen may be missing yet, and is then left out.
         predicted: of the networks, if there are any.
         look: how to show it.
-        room: scale of positions and distances, so that colors keep their meaning while the camera moves.
     """
 
     def picture(name: str, image: NDArray[np.float32]) -> Picture:
-        colors = displayed(name, image, exposure=look.exposure, extent=room)
-        return Picture(name, colors, image, legend=_legend(name, image, room))
+        colors = displayed(name, image, exposure=look.exposure, extent=rendered.bounds)
+        return Picture(name, colors, image, legend=_legend(name, rendered.bounds))
 
     seen, reference = rendered.query.images, rendered.reference.images
     prediction, psnr = None, None
@@ -94,13 +93,12 @@ def pictures_of(
     )
 
 
-def _legend(name: str, image: NDArray[np.float32], room: Box | None) -> Legend | None:
+def _legend(name: str, bounds: Bounds) -> Legend | None:
     """Return the scale of buffers that are shown as greys."""
     match BUFFERS[name].display:
         case Display.FRACTION:
             return Legend(_GREYS, 0.0, 1.0)
         case Display.DISTANCE:
-            largest = float(np.linalg.norm(room[1] - room[0])) if room is not None else float(image.max())
-            return Legend(_GREYS, 0.0, largest, "m")
+            return Legend(_GREYS, 0.0, float(np.linalg.norm(bounds.high - bounds.low)), "m")
         case _:
             return None

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from cnsr.rendering import Camera, LoadedScene, PathTracer
 from cnsr.scenes import description
+from cnsr.scenes.bounds import Bounds
 from cnsr.viewers.refinement import RefinedView, Refinement
 from cnsr.viewers.walk_scenes import WalkScene
 from cnsr.viewers.worker import Ticket
+
+STILL = 0.15
+"""Seconds; longer than a frame of a slow machine."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Rendered:
 
     Attributes:
         request: the request.
+        bounds: of the scene.
         reference: the walk's own view, to be looked at.
         query: the same, as the networks see it.
         observations: one view each; the same object as long as nothing about them changes.
@@ -50,6 +55,7 @@ class Rendered:
     """
 
     request: RenderRequest
+    bounds: Bounds
     reference: RefinedView
     query: RefinedView
     observations: tuple[RefinedView, ...]
@@ -64,18 +70,21 @@ class WalkRenderer:
 
     Args:
         tracer: renders.
+        still: seconds without another request after which a view is taken to stand still.
     """
 
-    def __init__(self, tracer: PathTracer) -> None:
+    def __init__(self, tracer: PathTracer, still: float = STILL) -> None:
         self._tracer = tracer
-        self._scene: tuple[description.Scene, LoadedScene] | None = None
+        self._still = still
+        self._scene: tuple[description.Scene, LoadedScene, Bounds] | None = None
         self._parts: dict[str, tuple[object, Refinement]] = {}
 
     def run(self, request: RenderRequest, ticket: Ticket[Rendered]) -> None:
         """Render until all samples are there, publishing every pass.
 
         The first pass of each view is rendered whatever happens, so that a camera that moves all the time is followed;
-        from then on a newer request ends this one at once.
+        from then on a newer request ends this one at once. The second pass waits until the view stands still: until
+        then it would be wasted, and slow down the window.
 
         Raises:
             JobCancelledError: a newer request waits.
@@ -86,13 +95,15 @@ class WalkRenderer:
             if part.samples == 0:
                 part.refine(target)
         ticket.publish(parts.so_far())
+        if any(parts.in_turns()):
+            ticket.pause(self._still)
         for part, target in parts.in_turns():
             ticket.check()
             part.refine(target, progress=ticket.check)
             ticket.publish(parts.so_far())
 
     def _parts_of(self, request: RenderRequest) -> _Parts:
-        scene = self._loaded(request.scene.description)
+        scene, bounds = self._loaded(request.scene.description)
         own, others = request.scene.seeds[:1], request.scene.seeds[1:]
         buffers = request.query_buffers
         if request.reference_size == request.size:
@@ -103,7 +114,8 @@ class WalkRenderer:
             shown = (request.reference_buffer,)
             reference = self._part("reference", scene, (request.camera,), own, request.reference_size, shown)
         places, seen = request.scene.observations, request.observation_buffers
-        return _Parts(request, reference, query, self._part("observed", scene, places, others, request.size, seen))
+        observed = self._part("observed", scene, places, others, request.size, seen)
+        return _Parts(request, bounds, reference, query, observed)
 
     def _part(
         self,
@@ -120,11 +132,12 @@ class WalkRenderer:
             known = self._parts[name] = wanted, Refinement(self._tracer, scene, cameras, seeds, size, buffers)
         return known[1]
 
-    def _loaded(self, scene: description.Scene) -> LoadedScene:
+    def _loaded(self, scene: description.Scene) -> tuple[LoadedScene, Bounds]:
         if self._scene is None or self._scene[0] is not scene:
             self._parts = {}
-            self._scene = scene, self._tracer.load_scene(scene)
-        return self._scene[1]
+            loaded = self._tracer.load_scene(scene)
+            self._scene = scene, loaded, self._tracer.bounds(loaded)
+        return self._scene[1:]
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,7 @@ class _Parts:
     """What is refined for a request; `reference` may be `query` itself."""
 
     request: RenderRequest
+    bounds: Bounds
     reference: Refinement
     query: Refinement
     observed: Refinement
@@ -151,6 +165,7 @@ class _Parts:
         """Return what there is."""
         return Rendered(
             self.request,
+            self.bounds,
             self.reference.views[0],
             self.query.views[0],
             self.observed.views,

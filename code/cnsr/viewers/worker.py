@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import traceback
@@ -11,6 +12,8 @@ from typing import Generic, TypeVar
 from cnsr.errors import UserError
 
 Result = TypeVar("Result")
+
+_NICENESS = 10  # of 0 (as others) to 19 (what nobody else wants)
 
 
 class JobCancelledError(Exception):
@@ -37,6 +40,15 @@ class Ticket(Generic[Result]):
         """
         if self.cancelled:
             raise JobCancelledError
+
+    def pause(self, seconds: float) -> None:
+        """Wait, and end the job here if it is cancelled meanwhile.
+
+        Raises:
+            JobCancelledError: it is.
+        """
+        self._cancelled.wait(seconds)
+        self.check()
 
     def publish(self, result: Result) -> None:
         """Hand out a result, which `Worker.collect` will return, also if the job is cancelled meanwhile."""
@@ -130,6 +142,7 @@ class Worker(Generic[Result]):
             self._running.cancel()
 
     def _run(self) -> None:
+        _yield_to_window()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None or self._closed)
@@ -147,6 +160,16 @@ class Worker(Generic[Result]):
     def _keep(self, result: Result) -> None:
         with self._changed:
             self._results.append(result)
+
+
+def _yield_to_window() -> None:
+    """Let this thread, and those that it starts, compute only while the window has nothing to do.
+
+    Without a graphics card the window is drawn by the CPU, on the cores that render and predict. On Linux each thread
+    has a priority of its own.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def message_of(error: Exception) -> str:

@@ -1,9 +1,6 @@
-"""A small config, trained networks of it, and a display to open windows on."""
+"""A small config, and trained networks of it."""
 
 import json
-import os
-import shutil
-import subprocess
 import time
 
 import pytest
@@ -83,8 +80,9 @@ def walk(config, tracer):
     made = []
 
     def make(samples=4, config=config, **options):
-        made.append(WalkController(config, tracer, SceneSupply(config, seed=3), **options))
+        made.append(WalkController(config, tracer, SceneSupply(config, seed=3), still=0.0, **options))
         made[-1].query_samples = made[-1].observation_samples = samples
+        made[-1].reference_size = config.render_size
         return made[-1]
 
     yield make
@@ -139,31 +137,3 @@ def settle():
         return controller
 
     return settle
-
-
-@pytest.fixture(scope="session")
-def display():
-    """A virtual display, which this process and those that it starts open their windows on."""
-    server = shutil.which("Xvfb")
-    if server is None:
-        pytest.fail("there is no Xvfb; sh setup.sh --dev installs it")
-    reading, writing = os.pipe()
-    process = subprocess.Popen(
-        [server, "-displayfd", str(writing), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"],
-        pass_fds=[writing],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        number = pipe.readline().strip()
-    assert number, "Xvfb does not start"
-    before = os.environ.get("DISPLAY")
-    os.environ["DISPLAY"] = f":{number}"
-    yield f":{number}"
-    if before is None:
-        del os.environ["DISPLAY"]
-    else:
-        os.environ["DISPLAY"] = before
-    process.terminate()
-    process.wait(TIMEOUT)

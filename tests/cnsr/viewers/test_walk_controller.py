@@ -55,9 +55,7 @@ def test_everything_is_shown_when_it_has_settled(walk, predictor, settle):
 
 
 def test_the_reference_is_what_the_renderer_makes(walk, settle, tracer):
-    controller = walk(samples=2)
-    controller.reference_size = 8
-    settle(controller)
+    controller = settle(walk(samples=2))
     views = [
         tracer.render(controller.scene.description, 8, 1, controller.scene.seeds[0], view=number) for number in (0, 1)
     ]
@@ -118,7 +116,6 @@ def test_without_networks_there_is_no_prediction_and_all_else(walk, settle):
 def test_the_reference_can_be_finer_than_what_the_networks_see(walk, predictor, settle, size):
     controller = walk(samples=1, predictor=predictor)
     assert controller.reference_sizes == (8, 128, 256, 512)
-    assert controller.reference_size == 8
     settle(controller)
     prediction = controller.pictures.prediction.values
     controller.reference_size = size
@@ -126,6 +123,13 @@ def test_the_reference_can_be_finer_than_what_the_networks_see(walk, predictor, 
     assert controller.pictures.reference.size == size
     assert all(one.size == 8 for one in (*controller.pictures.given, *controller.pictures.observations))
     assert np.array_equal(controller.pictures.prediction.values, prediction)
+
+
+def test_the_reference_is_fine_at_first_where_nothing_stands_beside_it(config, tracer, predictor):
+    for networks, size in ((None, 256), (predictor, 8)):
+        controller = WalkController(config, tracer, SceneSupply(config), networks)
+        controller.close()
+        assert controller.reference_size == size
 
 
 def test_random_scenes_differ_and_can_be_repeated(config, walk, settle, tracer):
@@ -215,6 +219,20 @@ def test_a_move_is_seen_at_once_and_drops_what_was_being_rendered(walk):
     assert time.monotonic() - begun < 30
 
 
+def test_nothing_is_refined_before_the_view_stands_still(config, tracer):
+    controller = WalkController(config, tracer, SceneSupply(config), still=3600.0)
+    try:
+        wait_for(controller, lambda: controller.samples_done == (1, 1))
+        controller.walk(1.0, 0.0, 0.01)
+        moved = controller.camera.for_rendering()
+        wait_for(controller, lambda: controller._rendered.request.camera == moved)
+        assert controller.samples_done == (1, 1)
+        assert controller.busy
+        assert not controller.settled
+    finally:
+        controller.close()
+
+
 def test_a_camera_that_moves_in_every_frame_is_followed(walk):
     controller = walk(samples=2**20)
     followed = set()
@@ -249,8 +267,8 @@ def test_walking_and_looking_move_the_camera_and_home_brings_it_back(walk, settl
     assert np.array_equal(controller.pictures.reference.values, image)
 
 
-def test_diagonal_steps_are_as_long_as_straight_ones(walk):
-    controller = walk()
+def test_diagonal_steps_are_as_long_as_straight_ones(walk, settle):
+    controller = settle(walk())
     begin = controller.camera
     controller.walk(0.0, 1.0, 0.25)
     straight = math.dist(begin.position, controller.camera.position)
@@ -281,24 +299,22 @@ def test_every_buffer_can_be_shown(walk, settle, name):
     assert pictures.reference.name == name
     assert [one.name for one in pictures.observations] == [name] * 2
     channels = BUFFERS[name].channels
-    assert pictures.reference.size == 256
-    for one in pictures.observations:
+    for one in (pictures.reference, *pictures.observations):
         assert one.values.shape == (8, 8, channels)
         assert one.colors.shape == (8, 8, 3)
-    for one in (pictures.reference, *pictures.observations):
         assert one.told(0, 0).startswith(f"{name}  ")
     assert (pictures.reference.legend is None) == (name not in {"depth", "roughness", "shadows", "ao"})
 
 
-def test_colors_of_positions_keep_their_meaning_while_walking(walk, settle):
+def test_colors_of_positions_keep_their_meaning_while_walking(walk, settle, tracer):
     controller = walk()
     controller.reference_buffer = "position"
     settle(controller)
     controller.walk(0.0, 1.0, 0.3)
     settle(controller)
     reference = controller.pictures.reference
-    half = 3.0  # the room's walls
-    shown = 255 * (reference.values[..., 0] + half) / (2 * half)
+    bounds = tracer.bounds(controller.scene.description)
+    shown = 255 * (reference.values - bounds.low)[..., 0] / (bounds.high - bounds.low)[0]
     assert np.abs(reference.colors[..., 0] - shown).max() <= 0.51
 
 

@@ -1,5 +1,7 @@
 """One thread, one job at a time, the latest wins, and errors stay inside."""
 
+import os
+import sys
 import threading
 
 import pytest
@@ -153,3 +155,24 @@ def test_a_cancelled_ticket_stops_what_reports_its_progress(worker):
     worker.cancel()
     assert worker.wait(TIMEOUT)
     assert len(seen) == 1
+
+
+def test_a_pause_ends_when_the_job_is_cancelled(worker):
+    started = threading.Event()
+
+    def job(ticket):
+        started.set()
+        ticket.pause(10 * TIMEOUT)
+
+    worker.submit(job)
+    assert started.wait(TIMEOUT)
+    worker.cancel()
+    assert worker.wait(TIMEOUT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")
+def test_the_window_comes_first(worker):
+    worker.submit(lambda ticket: ticket.publish(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+    assert worker.wait(TIMEOUT)
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert worker.collect()[0] > own or own >= 10

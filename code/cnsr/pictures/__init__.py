@@ -1,0 +1,1 @@
+"""Pictures and videos of scenes, for people to look at (``render-scene.py``)."""
