@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from cnsr import cli
@@ -63,11 +64,12 @@ def main() -> None:
         arguments.device,
         arguments.threads,
     )
-    front = AttributionFrontEnd(controller)
-    if arguments.screenshot is None:
-        window.show(front)
-    else:
-        window.take_picture(front, arguments.screenshot)
+    with closing(controller):
+        front = AttributionFrontEnd(controller)
+        if arguments.screenshot is None:
+            window.show(front)
+        else:
+            window.take_picture(front, arguments.screenshot)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from cnsr.errors import ViewerError
 from cnsr.rendering import PathTracer
 from cnsr.scenes import description
-from cnsr.scenes.extent import room_of
 from cnsr.training.inference import TrainedModel
 from cnsr.viewers import attribution_folder
 from cnsr.viewers.attribution_engine import AttributionEngine, AttributionRequest, Explanation
@@ -198,8 +197,7 @@ class AttributionController:
             seeds=self._scene.seeds,
             settings=self._settings,
         )
-        room = room_of(self._scene.description)
-        path = attribution_folder.save(self.out_path, saved, found, self.pictures, self.title, room)
+        path = attribution_folder.save(self.out_path, saved, found, self.pictures, self.title)
         self.note = f"saved {path}"
         return path
 
@@ -268,6 +266,5 @@ class AttributionController:
         shown = self._to_show()
         if shown == self._shown or self._found is None:
             return
-        room = room_of(self._scene.description)
-        self.pictures = attribution_pictures(self._found, self._settings, self.networks, room)
+        self.pictures = attribution_pictures(self._found, self._settings, self.networks)
         self._shown = shown

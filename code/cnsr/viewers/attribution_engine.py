@@ -15,6 +15,7 @@ from cnsr.attribution.outputs import Outputs
 from cnsr.buffers import BUFFERS
 from cnsr.datasets.batch import Batch
 from cnsr.rendering import Camera, PathTracer, View
+from cnsr.scenes.bounds import Bounds
 from cnsr.training.evaluation import predict
 from cnsr.training.inference import TrainedModel
 from cnsr.viewers.walk_scenes import WalkScene
@@ -44,6 +45,7 @@ class SceneImages:
 
     Attributes:
         scene: what was rendered.
+        bounds: of the scene, the scale of positions and distances.
         samples: a pixel.
         query: {pass: [S, S, C]}: beauty, and all that the generators read or aim at.
         observations: {pass: [S, S, C]} of each.
@@ -52,6 +54,7 @@ class SceneImages:
     """
 
     scene: WalkScene
+    bounds: Bounds
     samples: int
     query: Images
     observations: tuple[Images, ...]
@@ -118,6 +121,7 @@ class AttributionEngine:
         attributor = Attributor(self._trained.model, batch, self._trained.iteration)
         images = SceneImages(
             scene,
+            self._tracer.bounds(scene.description),
             request.samples,
             dict(query[0].buffers),
             tuple(dict(view.buffers) for view in seen),

@@ -24,8 +24,8 @@ from cnsr.files import storage_error
 from cnsr.json_faults import Fault, faults_of, one_line, quote
 from cnsr.json_text import JsonSyntaxError, KeyPath, parse_json
 from cnsr.rendering import Camera
+from cnsr.scenes.bounds import Bounds
 from cnsr.scenes.description import Scene, compact_json, load_scene
-from cnsr.scenes.extent import Box
 from cnsr.viewers import heat_maps
 from cnsr.viewers.attribution_engine import Explanation
 from cnsr.viewers.attribution_figure import figure
@@ -85,7 +85,6 @@ def save(
     found: Explanation,
     pictures: AttributionPictures,
     title: str,
-    room: Box | None,
 ) -> Path:
     """Write everything to a new folder in `folder`, which appears whole or not at all, and return it.
 
@@ -95,7 +94,6 @@ def save(
         found: what was computed; with an attribution.
         pictures: of it.
         title: of what was explained.
-        room: scale of positions and distances.
 
     Raises:
         StorageError: it cannot be written.
@@ -109,7 +107,7 @@ def save(
         figure(pictures, title).save(temporary / "figure.png")
         totals = {group: {entry.name: entry.value for entry in entries} for group, entries in pictures.totals}
         (temporary / "totals.json").write_text(json.dumps(totals, indent=2) + "\n", encoding="utf-8")
-        _Writer(temporary, saved.settings, room).write(found, pictures)
+        _Writer(temporary, saved.settings, found.images.bounds).write(found, pictures)
         temporary.chmod(0o755)
         path = _next(folder)
         temporary.rename(path)
@@ -224,8 +222,8 @@ def _next(folder: Path) -> Path:
 class _Writer:
     """Writes buffers and attributions: each as an image and as the array behind it."""
 
-    def __init__(self, folder: Path, settings: AttributionSettings, room: Box | None) -> None:
-        self.folder, self.settings, self.room = folder, settings, room
+    def __init__(self, folder: Path, settings: AttributionSettings, bounds: Bounds) -> None:
+        self.folder, self.settings, self.bounds = folder, settings, bounds
 
     def write(self, found: Explanation, pictures: AttributionPictures) -> None:
         """Write all there is."""
@@ -269,7 +267,7 @@ class _Writer:
         self._image(place, heat_maps.painted(share, self._displayed(name, image), settings))
 
     def _displayed(self, name: str, image: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return displayed(name, image, exposure=self.settings.exposure, extent=self.room)
+        return displayed(name, image, exposure=self.settings.exposure, extent=self.bounds)
 
     def _array(self, place: str, values: NDArray[np.float32]) -> None:
         file = self.folder / f"{place}.npy"

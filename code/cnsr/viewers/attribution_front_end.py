@@ -92,7 +92,7 @@ class AttributionFrontEnd:
             if index:
                 imgui.same_line()
             imgui.begin_group()
-            widgets.title(title, note)
+            _title(title, note, name, sizes.top)
             if picture is None:
                 widgets.placeholder(text, sizes.top)
             else:
@@ -120,19 +120,19 @@ class AttributionFrontEnd:
 
     def _draw_observations(self, sizes: AttributionLayout, count: int) -> None:
         pictures, buffer = self.controller.pictures, self.controller.settings.observation_buffer
+        width = count * sizes.below + (count - 1) * imgui.get_style().item_spacing.x
         imgui.begin_group()
-        widgets.title("Observations", buffer)
+        _title("Observations", buffer, "observations", width)
         self._draw_row("observation", pictures.observations, count, sizes.below, "rendering …")
         imgui.end_group()
         imgui.same_line()
         imgui.begin_group()
-        widgets.title("Attributions", self._note(buffer))
+        _title("Attributions", self._note(buffer), "attributions", width)
         missing = "explaining …" if self.controller.busy else "not explained"
         self._draw_row("observation attribution", pictures.attributions, count, sizes.below, missing)
         legend = pictures.attributions[0].legend if pictures.attributions else None
         if legend is not None:
-            gaps = (count - 1) * imgui.get_style().item_spacing.x
-            widgets.draw_legend(legend, count * sizes.below + gaps)
+            widgets.draw_legend(legend, width)
         imgui.end_group()
 
     def _draw_row(self, name: str, pictures: Sequence[Picture], count: int, edge: float, missing: str) -> None:
@@ -153,7 +153,7 @@ class AttributionFrontEnd:
         for index in range(2):
             plot = pictures.plots[index] if index < len(pictures.plots) else None
             imgui.begin_group()
-            widgets.title(plot.title if plot is not None else "")
+            _title(plot.title if plot is not None else "", "", f"plot {index}", plot_width)
             if plot is None:
                 imgui.dummy(ImVec2(plot_width, sizes.plots))
             else:
@@ -166,6 +166,13 @@ class AttributionFrontEnd:
         _draw_totals(pictures.totals)
         imgui.end_child()
         imgui.end_group()
+
+
+def _title(text: str, note: str, name: str, width: float) -> None:
+    """Draw a title that is cut off where it is wider than what it is above; `name` is of the place."""
+    imgui.begin_child(f"title of {name}", ImVec2(width, imgui.get_text_line_height_with_spacing()))
+    widgets.title(text, note)
+    imgui.end_child()
 
 
 def _draw_plot(plot: Plot, width: float, height: float) -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cnsr.attribution.attributor import Attribution, total
 from cnsr.attribution.outputs import Patch
 from cnsr.display import displayed
-from cnsr.scenes.extent import Box
 from cnsr.viewers import heat_maps
 from cnsr.viewers.attribution_engine import Explanation
 from cnsr.viewers.attribution_settings import AttributionSettings, Networks
@@ -77,22 +76,19 @@ class AttributionPictures:
     totals: tuple[tuple[str, tuple[Total, ...]], ...] = ()
 
 
-def attribution_pictures(
-    found: Explanation, settings: AttributionSettings, networks: Networks, room: Box | None
-) -> AttributionPictures:
+def attribution_pictures(found: Explanation, settings: AttributionSettings, networks: Networks) -> AttributionPictures:
     """Return the pictures of what was computed.
 
     Args:
         found: so far.
         settings: how to show it.
         networks: that were explained.
-        room: scale of positions and distances.
     """
     images, attribution = found.images, found.attribution
     name, output = settings.observation_buffer, settings.output
 
     def picture(buffer: str, image: NDArray[np.float32]) -> Picture:
-        return Picture(buffer, displayed(buffer, image, exposure=settings.exposure, extent=room), image)
+        return Picture(buffer, displayed(buffer, image, exposure=settings.exposure, extent=images.bounds), image)
 
     predicted = images.predictions[settings.generator][output]
     seen = tuple(picture(name, view[name]) for view in images.observations)

@@ -15,7 +15,6 @@ from cnsr.display import displayed
 from cnsr.errors import SceneError, StorageError, ViewerError
 from cnsr.models.model import SceneModel
 from cnsr.scenes.description import parse_scene
-from cnsr.scenes.extent import room_of
 from cnsr.training.inference import TrainedModel
 from cnsr.viewers.attribution_actions import ACTIONS
 from cnsr.viewers.attribution_controller import AttributionController
@@ -196,9 +195,11 @@ def test_styles_and_exposure(explain, settle):
     heat = controller.pictures
     controller.change(style="multiplied", exposure=2.0)
     multiplied = settle(controller).pictures
-    room = room_of(controller.scene.description)
     image = controller._found.images.observations[0]["beauty"]
-    assert np.array_equal(multiplied.observations[0].colors, displayed("beauty", image, exposure=2.0, extent=room))
+    assert np.array_equal(
+        multiplied.observations[0].colors,
+        displayed("beauty", image, exposure=2.0, extent=controller._found.images.bounds),
+    )
     assert (multiplied.attributions[0].colors <= multiplied.observations[0].colors).all()
     assert not np.array_equal(heat.attributions[0].colors, multiplied.attributions[0].colors)
     assert np.array_equal(heat.attributions[0].values, multiplied.attributions[0].values)

@@ -11,11 +11,11 @@ from cnsr.viewers.attribution_actions import ACTIONS
 from cnsr.viewers.heat_maps import SCALES
 
 TIMEOUT = 60
-SMALL, SIZE = (1000, 890), (1480, 900)
+SMALL, SIZE = (620, 880), (1480, 900)  # drawn without a graphics card, every pixel takes time
 
 
 @pytest.fixture
-def drive(display, explain):
+def drive(virtual_display, explain):
     """Return a function that opens the window, lets another act in it, and returns the front end."""
     from imgui_bundle import immapp
     from imgui_bundle.immapp import testing
@@ -88,6 +88,7 @@ def test_every_key_does_what_its_action_does(drive):
     assert drive(act).controller.error is None
 
 
+@pytest.mark.slow
 def test_every_menu_entry_does_what_its_action_does(drive):
     def act(context, controller, front):
         settled(context, controller)
@@ -219,6 +220,7 @@ def test_clicking_an_image_explains_that_pixel(drive):
     drive(act)
 
 
+@pytest.mark.slow
 def test_zoom_is_shared_by_the_images_of_a_view(drive):
     def act(context, controller, front):
         settled(context, controller)
@@ -235,6 +237,7 @@ def test_zoom_is_shared_by_the_images_of_a_view(drive):
     drive(act)
 
 
+@pytest.mark.slow
 def test_the_window_may_be_small_or_large(drive):
     def act(context, controller, front):
         settled(context, controller)
