@@ -48,7 +48,7 @@ def test_it_begins_with_a_scene_file(start, explain, settle, tmp_path):
     (tmp_path / "my.json").write_text(scene_json(description))
     controller = settle(start(scene_file=tmp_path / "my.json"))
     assert controller.scene.title == "my.json"
-    assert controller.scene.description == description
+    assert controller.scene.description.model_dump() == description.model_dump()
     assert controller.error is None
 
 
