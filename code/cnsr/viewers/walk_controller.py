@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from cnsr.rendering import PathTracer
 from cnsr.scenes import description
 from cnsr.training.evaluation import outputs_of_generators
 from cnsr.viewers.predictor import Predicted, Predictor
-from cnsr.viewers.walk_camera import WalkCamera
+from cnsr.viewers.walk_camera import Point, WalkCamera
 from cnsr.viewers.walk_pictures import Look, WalkPictures, pictures_of
 from cnsr.viewers.walk_rendering import STILL, Rendered, RenderRequest, WalkRenderer
 from cnsr.viewers.walk_scenes import SceneSupply, WalkScene
@@ -29,6 +29,7 @@ EXPOSURES = (-6.0, 6.0)
 """Stops that the exposure can be set to."""
 _SPEED = 0.2  # share of the room's diagonal that one walks in a second
 _UNKNOWN_ROOM = 10.0  # metres
+_TO_WALLS = 0.1  # metres that the camera keeps from the walls, as those of datasets do
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,11 +188,15 @@ class WalkController:
         self.observation_samples = max(1, self.observation_samples + by)
 
     def walk(self, right: float, forward: float, seconds: float) -> None:
-        """Walk for some time in a direction, given by its components; all directions are equally fast."""
+        """Walk for some time in a direction, given by its components; all directions are equally fast.
+
+        A walk that begins inside a room does not leave it.
+        """
         length = math.hypot(right, forward)
         if length > 0.0:
             step = _SPEED * self._room_size() * seconds / length
-            self.camera = self.camera.moved(right * step, forward * step)
+            moved = self.camera.moved(right * step, forward * step)
+            self.camera = replace(moved, position=self._inside(moved.position))
 
     def look(self, right: float, down: float) -> None:
         """Turn the camera by shares of its field of view."""
@@ -211,6 +216,16 @@ class WalkController:
             return _UNKNOWN_ROOM
         bounds = self._rendered.bounds
         return float(np.linalg.norm(bounds.high - bounds.low)) or _UNKNOWN_ROOM
+
+    def _inside(self, position: Point) -> Point:
+        """Return `position`, or the nearest one inside the room, if the walk began in one."""
+        begin = self._scene.description.camera.position
+        if self._rendered is None or not self._rendered.bounds.holds(begin):
+            return position
+        low, high = self._rendered.bounds
+        least = np.minimum(low + _TO_WALLS, begin)
+        x, y, z = np.clip(position, least, np.maximum(high - _TO_WALLS, begin)).tolist()
+        return x, y, z
 
     def _failed(self, error: Exception) -> None:
         self.error = message_of(error)

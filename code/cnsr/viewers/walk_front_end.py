@@ -192,9 +192,13 @@ class WalkFrontEnd:
         controller = self.controller
         widgets.heading("Display")
         widgets.label("exposure")
-        _, controller.exposure = imgui.slider_float("##exposure", controller.exposure, *EXPOSURES, "%+.1f stops")
+        clamp = imgui.SliderFlags_.always_clamp
+        low, high = EXPOSURES
+        _, controller.exposure = imgui.drag_float(
+            "##exposure", controller.exposure, 0.02, low, high, "%+.1f stops", clamp
+        )
         imgui.set_item_tooltip(
-            "Each stop doubles the brightness of all that shows light.\nCtrl + click: type a number."
+            "Each stop doubles the brightness of all that shows light.\nDrag to change it, double-click to type."
         )
         outputs = [f"{made} (generator {index + 1})" for index, made in controller.outputs]
         widgets.label("prediction")

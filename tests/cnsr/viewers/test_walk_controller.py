@@ -270,14 +270,37 @@ def test_walking_and_looking_move_the_camera_and_home_brings_it_back(walk, settl
 def test_diagonal_steps_are_as_long_as_straight_ones(walk, settle):
     controller = settle(walk())
     begin = controller.camera
-    controller.walk(0.0, 1.0, 0.25)
+    controller.walk(0.0, 1.0, 0.01)
     straight = math.dist(begin.position, controller.camera.position)
     controller.return_to_start()
-    controller.walk(1.0, 1.0, 0.25)
+    controller.walk(1.0, 1.0, 0.01)
     assert math.dist(begin.position, controller.camera.position) == pytest.approx(straight)
     controller.return_to_start()
-    controller.walk(0.0, 0.0, 0.25)
+    controller.walk(0.0, 0.0, 0.01)
     assert controller.camera == begin
+
+
+@pytest.mark.parametrize(("right", "forward"), [(0, 1), (0, -1), (1, 0), (-1, 0)])
+def test_a_walk_does_not_leave_the_room_and_slides_along_its_walls(walk, settle, tracer, right, forward):
+    controller = settle(walk(samples=1))
+    low, high = tracer.bounds(controller.scene.description)
+    for _ in range(100):
+        before = controller.camera.position
+        controller.walk(right, forward, 0.1)
+        settle(controller)
+    assert (low < controller.camera.position).all()
+    assert (high > controller.camera.position).all()
+    assert controller.camera.position == before  # in a corner
+    assert controller.pictures.reference.values.max() > 0
+
+
+def test_a_walk_that_begins_outside_goes_anywhere(walk, settle):
+    data = scene_json()
+    scene = parse_scene(data | {"camera": data["camera"] | {"position": (0.0, 0.5, 30.0), "lookat": (0.0, 0.5, 0.0)}})
+    controller = settle(walk(scene=(scene, "outside.json")))
+    controller.walk(1.0, -1.0, 1.0)
+    assert controller.camera.position[2] > 30.5
+    assert controller.camera.position[0] > 0.5
 
 
 def test_exposure_changes_what_is_shown_of_light_and_renders_nothing(walk, settle):
