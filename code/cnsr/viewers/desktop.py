@@ -17,6 +17,7 @@ from cnsr.errors import ViewerError
 _HELP = "docs/viewers.md tells how to see it from afar"
 _VIRTUAL = 'xvfb-run -a -s "-screen 0 1920x1080x24" COMMAND --screenshot FILE.png makes a picture without a display'
 _LIBRARIES = "libx11-6 libxext6 libgl1 libgl1-mesa-dri"
+_OLDEST_PYTHON = (3, 11)  # for which there is an imgui-bundle that draws as this package does
 _VISIBLE, _MAJOR, _MINOR = 0x00020004, 0x00022002, 0x00022003  # of GLFW's header
 
 
@@ -28,6 +29,8 @@ def require_desktop() -> None:
     """
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise ViewerError(f"there is no display to open a window on (DISPLAY is not set); {_HELP}; {_VIRTUAL}")
+    if sys.version_info < _OLDEST_PYTHON:
+        raise ViewerError("the viewers need Python 3.11 or newer, as imgui-bundle does; all else works with 3.10")
     try:
         package = importlib.import_module("imgui_bundle")
     except ModuleNotFoundError as error:

@@ -23,7 +23,7 @@ SAMPLES = 256
 SAMPLES_STEP = 10
 SIZES = (128, 256, 512)
 """Pixels along an edge that the reference can have, besides the networks' own."""
-FINE_SIZE = 256
+FINE_SIZE = 128
 """That of the reference where no prediction stands beside it."""
 EXPOSURES = (-6.0, 6.0)
 """Stops that the exposure can be set to."""

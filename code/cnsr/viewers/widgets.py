@@ -94,19 +94,16 @@ def label(text: str) -> None:
 def placeholder(text: str, edge: float) -> None:
     """Draw a square that holds a text where an image will be, or could be."""
     corner = imgui.get_cursor_screen_pos()
-    drawing = imgui.get_window_draw_list()
     border = imgui.get_color_u32(imgui.Col_.border)
-    drawing.add_rect(corner, ImVec2(corner.x + edge, corner.y + edge), border)
-    imgui.dummy(ImVec2(edge, edge))
-    after = imgui.get_cursor_pos()
+    imgui.get_window_draw_list().add_rect(corner, ImVec2(corner.x + edge, corner.y + edge), border)
     width = min(imgui.calc_text_size(text).x, 0.8 * edge)
     height = imgui.calc_text_size(text, wrap_width=width).y
     imgui.set_cursor_screen_pos(ImVec2(corner.x + (edge - width) / 2, corner.y + (edge - height) / 2))
     imgui.push_text_wrap_pos(imgui.get_cursor_pos().x + width + 1.0)
     imgui.text_colored(theme.DIM, text)
     imgui.pop_text_wrap_pos()
-    imgui.set_cursor_pos(after)
-    imgui.dummy(ImVec2(0.0, 0.0))
+    imgui.set_cursor_screen_pos(corner)
+    imgui.dummy(ImVec2(edge, edge))
 
 
 def progress_line(text: str, share: float, busy: bool) -> None:

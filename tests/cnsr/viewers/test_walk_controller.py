@@ -126,7 +126,7 @@ def test_the_reference_can_be_finer_than_what_the_networks_see(walk, predictor, 
 
 
 def test_the_reference_is_fine_at_first_where_nothing_stands_beside_it(config, tracer, predictor):
-    for networks, size in ((None, 256), (predictor, 8)):
+    for networks, size in ((None, 128), (predictor, 8)):
         controller = WalkController(config, tracer, SceneSupply(config), networks)
         controller.close()
         assert controller.reference_size == size
