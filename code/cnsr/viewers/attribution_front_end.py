@@ -170,7 +170,7 @@ class AttributionFrontEnd:
 
 def _title(text: str, note: str, name: str, width: float) -> None:
     """Draw a title that is cut off where it is wider than what it is above; `name` is of the place."""
-    imgui.begin_child(f"title of {name}", ImVec2(width, imgui.get_text_line_height_with_spacing()))
+    imgui.begin_child(f"title of {name}", ImVec2(width, imgui.get_text_line_height()))
     widgets.title(text, note)
     imgui.end_child()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 SMALLEST_EDGE = 48.0
 TOP_IMAGES = 4
 _LARGEST_PLOTS, _SMALLEST_PLOTS = 260.0, 110.0
+_PLOTS = 0.27  # of the height, where there is room for it: then all totals are seen
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ def attribution_layout(width: float, height: float, observations: int, gap: floa
     top = (width - (TOP_IMAGES - 1) * gap) / TOP_IMAGES
     count = 2 * max(observations, 1)
     below = min((width - (count - 1) * gap) / count, top)
-    room = height - texts - _SMALLEST_PLOTS
+    plots = min(max(_PLOTS * height, _SMALLEST_PLOTS), _LARGEST_PLOTS)
+    room = height - texts - plots
     if top + below > room:
         scale = max(room, 2 * SMALLEST_EDGE) / (top + below)
         top, below = scale * top, scale * below
     top, below = max(top, SMALLEST_EDGE), max(below, SMALLEST_EDGE)
-    plots = min(max(height - texts - top - below, _SMALLEST_PLOTS), _LARGEST_PLOTS)
+    plots = min(max(height - texts - top - below, plots), _LARGEST_PLOTS)
     return AttributionLayout(top, below, plots)
