@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 SMALLEST_EDGE = 48.0
 TOP_IMAGES = 4
-_LARGEST_PLOTS, _SMALLEST_PLOTS = 260.0, 110.0
-_PLOTS = 0.27  # of the height, where there is room for it: then all totals are seen
+_LARGEST_PLOTS, _SMALLEST_PLOTS = 280.0, 110.0
+_PLOTS = 0.3  # of the height, where there is room for it: then all totals are seen
 
 
 @dataclass(frozen=True)
