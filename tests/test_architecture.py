@@ -93,7 +93,7 @@ def test_only_the_renderer_touches_the_native_module():
 
 
 # These draw, so they need libraries of the system and a display (cnsr/viewers/desktop.py).
-DRAWING = {"theme", "window", "textures", "image_views", "widgets"}
+DRAWING = {"theme", "window", "textures", "image_views", "widgets", "attribution_controls"}
 
 
 def test_what_decides_in_viewers_knows_no_window():
