@@ -18,7 +18,7 @@ LAYERS = (
     {"models"},
     {"training"},
     {"pictures"},
-    {"quickstart"},
+    {"quickstart", "attribution"},
     {"viewers"},
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
@@ -97,7 +97,7 @@ def test_every_folder_is_a_package_that_setup_finds():
 
 
 # These draw, so they need libraries of the system and a display (cnsr/viewers/desktop.py).
-DRAWING = {"theme", "window", "textures", "image_views", "widgets"}
+DRAWING = {"theme", "window", "textures", "image_views", "widgets", "attribution_controls"}
 
 
 def test_what_decides_in_viewers_knows_no_window():

@@ -63,7 +63,9 @@ def test_the_limit_of_samples_is_that_of_the_renderer():
     assert f"(default: {MAX_SAMPLES})" in script
 
 
-@pytest.mark.parametrize("name", ["generate-dataset.py", "render-scene.py", "visualize-gqn.py"])
+@pytest.mark.parametrize(
+    "name", ["generate-dataset.py", "render-scene.py", "visualize-gqn.py", "visualize-attributions.py"]
+)
 def test_every_option_of_a_script_is_listed(name):
     (text,) = re.findall(rf"^## Options of `{name}`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
     script = (Path(config.__file__).parents[1] / name).read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -62,15 +62,50 @@ class GeneratorChain(nn.Module):
         return outputs, terms, minimized
 
     def sample(
-        self, queries: Mapping[str, Tensor], poses: Tensor, representations: Sequence[Tensor]
+        self,
+        queries: Mapping[str, Tensor],
+        poses: Tensor,
+        representations: Sequence[Tensor],
+        *,
+        only: Collection[int] | None = None,
+        size: int | None = None,
+        copies: bool = False,
     ) -> list[dict[str, Tensor]]:
-        """Return each generator's linear images by output pass, targets being unknown; arguments as for `forward`."""
+        """Return each generator's linear images by output pass, targets being unknown; arguments as for `forward`.
+
+        Args:
+            queries: as for `forward`.
+            poses: as for `forward`.
+            representations: as for `forward`.
+            only: generators to run, by index; the others make no images. `dependencies` says which are needed.
+            size: edge of the images in place of each generator's `render_size`, for generators that are `pointwise`.
+            copies: all scenes are copies of one, and get the same latent variables.
+        """
         seen, outputs = dict(queries), list[dict[str, Tensor]]()
-        for generator, config in self._pairs():
-            outputs.append(_by_pass(generator.sample(_given(seen, poses, representations, config)), config))
+        for index, (generator, config) in enumerate(self._pairs()):
+            if only is not None and index not in only:
+                outputs.append({})
+                continue
+            given = _given(seen, poses, representations, config, size, copies)
+            outputs.append(_by_pass(generator.sample(given), config))
             if config.override_sample:
                 seen |= _handed_on(outputs[-1], config)
         return outputs
+
+    def dependencies(self, index: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Return on what the images of generator `index` depend in `sample`.
+
+        Returns:
+            The generators in their order, itself the last one, and the query passes, in the table's order, which they
+            read and which none of them replaces before.
+        """
+        wanted, needed = set(self.configs[index].query_passes), [index]
+        for earlier in range(index - 1, -1, -1):
+            config = self.configs[earlier]
+            if config.override_sample and wanted & set(config.output_passes):
+                wanted = wanted - set(config.output_passes) | set(config.query_passes)
+                needed.insert(0, earlier)
+        return tuple(needed), tuple(name for name in BUFFERS if name in wanted)
 
     def initialize_outputs(self, queries: Mapping[str, Tensor]) -> None:
         """Let each generator adapt to its targets among `queries` before the first training step."""
@@ -82,9 +117,14 @@ class GeneratorChain(nn.Module):
 
 
 def _given(
-    buffers: Mapping[str, Tensor], poses: Tensor, representations: Sequence[Tensor], config: GeneratorConfig
+    buffers: Mapping[str, Tensor],
+    poses: Tensor,
+    representations: Sequence[Tensor],
+    config: GeneratorConfig,
+    size: int | None = None,
+    copies: bool = False,
 ) -> Given:
-    scenes, size = len(poses), config.render_size
+    scenes, size = len(poses), size or config.render_size
     return Given(
         buffers=network_input(buffers, config.query_passes, size)
         if config.query_passes
@@ -93,6 +133,7 @@ def _given(
         representation=join_representations([representations[index] for index in config.representations])
         if config.representations
         else poses.new_zeros(scenes, 0, 1, 1),
+        copies=copies,
     )
 
 

@@ -18,11 +18,13 @@ class Given:
         buffers: [B, x, S, S], the query passes in the config's order; x may be 0.
         pose: [B, V].
         representation: [B, R, h, w] of the scene; constant over the image where h = w = 1. R may be 0.
+        copies: all scenes are copies of one, and get the same latent variables.
     """
 
     buffers: Tensor
     pose: Tensor
     representation: Tensor
+    copies: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,14 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def sample(self, given: Given) -> Tensor:
         """Return the image for a view whose target nobody knows."""
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether each pixel of the image follows from this pixel's buffers, the pose and the representation alone.
+
+        Then an image of a single pixel is as good as any: `sample` takes any size.
+        """
+        return False
 
     def initialize_output(self, target: Tensor) -> None:
         """Adapt a fresh generator to the targets that it will see, of which [B, C, S, S] are some."""

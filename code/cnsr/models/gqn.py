@@ -32,9 +32,14 @@ class Gaussian:
     mean: Tensor
     std: Tensor
 
-    def draw(self) -> Tensor:
-        """Return values that are differentiable with respect to mean and standard deviation."""
-        return torch.addcmul(self.mean, self.std, noise_for_scenes(self.mean))
+    def draw(self, alike: bool = False) -> Tensor:
+        """Return values that are differentiable with respect to mean and standard deviation.
+
+        Args:
+            alike: use the same noise for all scenes.
+        """
+        noise = noise_for_scenes(self.mean[:1]) if alike else noise_for_scenes(self.mean)
+        return torch.addcmul(self.mean, self.std, noise)
 
     def divergence(self, other: Gaussian) -> Tensor:
         """Return the Kullback-Leibler divergence KL(self || other), summed over all but the scenes, [B]."""
@@ -133,7 +138,7 @@ class GQN(Generator):
                 inferred = _of_step(self.inference, step)(inferred, (hidden, seen, *scene))
                 chosen = _gaussian(self.posterior, inferred[0])
                 divergence = divergence + chosen.divergence(prior)
-            latent = _channels_last(torch.cat((chosen.draw(), buffers), dim=1))
+            latent = _channels_last(torch.cat((chosen.draw(given.copies), buffers), dim=1))
             generated = _of_step(self.generator, step)(generated, (*scene, latent))
             with torch.autocast(latent.device.type, enabled=False):  # a sum of many steps
                 patches = patches + F.conv2d(generated[0], to_patches[step % len(to_patches)])

@@ -27,7 +27,7 @@ def network_input(buffers: Mapping[str, Tensor], passes: Sequence[str], size: in
     Raises:
         KeyError: a named buffer is missing.
     """
-    images = {name: _resized(buffers[name], size) for name in passes}
+    images = {name: resized(buffers[name], size) for name in passes}
     if "indirect" in images:
         images["indirect"] = images["indirect"].clamp_min(0)
     if "roughness" in images:
@@ -55,5 +55,6 @@ def join_representations(representations: Sequence[Tensor]) -> Tensor:
     )
 
 
-def _resized(image: Tensor, size: int) -> Tensor:
+def resized(image: Tensor, size: int) -> Tensor:
+    """Return [M, C, H, W] as [M, C, size, size], taking the nearest pixel."""
     return image if image.shape[-2:] == (size, size) else F.interpolate(image, size=(size, size), mode="nearest")

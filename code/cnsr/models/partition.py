@@ -71,6 +71,16 @@ def adaptive_mask(deltas: Tensor, index: int, channels: int, slope: float) -> Te
     return interval_mask(channels, low, borders[index], slope).to(deltas.dtype)
 
 
+def adaptive_owners(deltas: Tensor, channels: int) -> Tensor:
+    """Return [R]: the index of the partition in whose interval each channel's coordinate lies, borders above included.
+
+    The masks blend at the borders, and at 1 into 0 as well.
+    """
+    borders = partition_shares(deltas.double()).cumsum(dim=0)
+    position = torch.arange(1, channels + 1, device=deltas.device, dtype=torch.float64) / channels
+    return torch.searchsorted(borders[:-1], position)
+
+
 def null_mask(deltas: Tensor, channels: int, slope: float) -> Tensor:
     """Return [R]: 0 for channels of the null partition, whose values reach no generator, else 1."""
     return adaptive_mask(deltas, NULL, channels, slope).clamp(0, 1)

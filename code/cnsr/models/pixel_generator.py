@@ -53,6 +53,11 @@ class PixelGenerator(Generator):
         """Return the image [B, C, S, S]."""
         return self.criterion.image(self(given))
 
+    @property
+    def pointwise(self) -> bool:
+        """All convolutions are 1x1."""
+        return True
+
     def initialize_output(self, target: Tensor) -> None:
         """Set the last bias to the mean output that the target asks for, where ``initial_output`` is "log_mean".
 

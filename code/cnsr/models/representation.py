@@ -13,7 +13,16 @@ from cnsr.config import Config, RepresentationConfig
 from cnsr.datasets.batch import FACTORS
 from cnsr.models.encoders import Encoder
 from cnsr.models.inputs import network_input
-from cnsr.models.partition import NULL, adaptive_mask, null_mask, partition_shares, separate, slope_at, static_mask
+from cnsr.models.partition import (
+    NULL,
+    adaptive_mask,
+    adaptive_owners,
+    null_mask,
+    partition_shares,
+    separate,
+    slope_at,
+    static_mask,
+)
 from cnsr.models.registry import build_encoder, keeps_much
 
 
@@ -75,6 +84,22 @@ class Representation(nn.Module):
             for name, value in self._statistics(encoder, settings).items():
                 found[prefix + name] = value
         return found
+
+    def partitions(self, index: int) -> dict[str, Tensor]:
+        """Return the channels of encoder `index` that belong to each partition, as ascending indices by name.
+
+        Names are those of the factors, where the config separates, and ``empty`` for the null partition, where there
+        is one. A channel belongs to the partition in whose interval its coordinate lies, however soft the masks are.
+        """
+        dimension, deltas = self.config.model.representations[index].representation_dim, self._encoders()[index].deltas
+        names = {name: place for place, name in enumerate(FACTORS)} if self.config.latent_separation else {}
+        owner = adaptive_owners(deltas.detach(), dimension)
+        if self.config.latent_separation and not self.config.adaptive_separation:
+            masks = [static_mask(dimension, factor, deltas.device) for factor in names.values()]
+            owner = owner.where(owner == NULL, torch.stack(masks).argmin(dim=0))
+        if self.config.empty_partition:
+            names["empty"] = NULL
+        return {name: (owner == place).nonzero().flatten() for name, place in names.items()}
 
     def _statistics(self, encoder: Encoder, settings: RepresentationConfig) -> dict[str, Tensor]:
         channels, deltas = settings.representation_dim, encoder.deltas.detach()

@@ -27,6 +27,11 @@ class Sum(Generator):
         """Return the sum of the passes, [B, C, S, S] in float32."""
         return torch.stack(torch.split(given.buffers.float(), self.channels, dim=1)).sum(dim=0)
 
+    @property
+    def pointwise(self) -> bool:
+        """Sums are."""
+        return True
+
 
 class Copy(Generator):
     """An earlier generator once more, with the same weights but query and output passes of its own.
@@ -46,3 +51,8 @@ class Copy(Generator):
     def sample(self, given: Given) -> Tensor:
         """Return what the copied generator makes of the view."""
         return self._copied[0].sample(given)
+
+    @property
+    def pointwise(self) -> bool:
+        """As the copied generator."""
+        return self._copied[0].pointwise

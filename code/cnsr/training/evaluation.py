@@ -49,14 +49,21 @@ def inference(model: SceneModel) -> Iterator[None]:
     The course of training is the same whether or how often the model is looked at.
     """
     training = model.training
-    device = next(model.parameters()).device
     model.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(0)
+        with torch.no_grad(), same_noise(model):
             yield
     finally:
         model.train(training)
+
+
+@contextmanager
+def same_noise(model: SceneModel) -> Iterator[None]:
+    """Let latent variables be drawn alike whenever the model is looked at; training's random numbers go on after."""
+    device = next(model.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        yield
 
 
 def predict(model: SceneModel, batch: Batch, iteration: int) -> tuple[dict[str, Tensor], ...]:

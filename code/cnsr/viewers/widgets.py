@@ -141,12 +141,11 @@ def draw_legend(legend: Legend, width: float) -> None:
         color = imgui.IM_COL32(red, green, blue, 255)
         drawing.add_rect_filled(ImVec2(left, corner.y), ImVec2(left + step + 0.5, corner.y + height), color)
     imgui.dummy(ImVec2(width, height))
-    low, high = f"{legend.low:.4g}", f"{legend.high:.4g}"
-    start = imgui.get_cursor_pos_x()
-    imgui.text_colored(theme.DIM, low)
-    for text, share in ((legend.label, 0.5), (high, 1.0)):
-        imgui.same_line(start + share * (width - imgui.calc_text_size(text).x))
-        imgui.text_colored(theme.DIM, text)
+    corner = imgui.get_cursor_screen_pos()
+    color = imgui.color_convert_float4_to_u32(theme.DIM)
+    for text, share in ((f"{legend.low:.4g}", 0.0), (legend.label, 0.5), (f"{legend.high:.4g}", 1.0)):
+        drawing.add_text(ImVec2(corner.x + share * (width - imgui.calc_text_size(text).x), corner.y), color, text)
+    imgui.dummy(ImVec2(width, imgui.get_text_line_height()))
 
 
 def _perform(action: Action[Controller], controller: Controller) -> None:

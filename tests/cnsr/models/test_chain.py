@@ -215,3 +215,73 @@ def test_one_scene_and_autocast_and_repetition(kind, make_config, make_batch, de
     assert rounded.loss.dtype == torch.float32
     assert rounded.loss.item() == pytest.approx(first.loss.item(), rel=5e-2)
     assert all(image.dtype == torch.float32 for images in rounded.images for image in images.values())
+
+
+def test_dependencies_are_what_an_image_needs(make_config):
+    handed_on = {"override_sample": True}
+    generators = [
+        {"output_passes": ["direct"], "query_passes": ["normal", "beauty"], **handed_on},
+        {"output_passes": ["indirect"], "query_passes": ["depth"], **handed_on},
+        {"output_passes": ["diffuse"], "query_passes": ["position"]},
+        {"type": "Sum", "query_passes": ["direct", "diffuse"], "output_passes": ["beauty"], "settings": {}},
+        {"output_passes": ["beauty"], "query_passes": ["direct", "indirect", "ao"]},
+    ]
+    chain = SceneModel(make_config(generators=generators)).generator
+    assert chain.dependencies(0) == ((0,), ("beauty", "normal"))
+    assert chain.dependencies(3) == ((0, 3), ("beauty", "normal", "diffuse"))
+    assert chain.dependencies(4) == ((0, 1, 4), ("beauty", "normal", "depth", "ao"))
+
+
+def test_only_chosen_generators_run(make_config, make_batch):
+    config = make_config(
+        generators=[{"output_passes": ["direct"], "override_sample": True}, {}, {"query_passes": ["direct"]}]
+    )
+    model, batch = SceneModel(config).eval(), make_batch(config)
+    given = (batch.queries, batch.query_poses, model.encode(batch.observations, batch.observation_poses))
+    whole, part = model.generator.sample(*given), model.generator.sample(*given, only=(0, 2))
+    assert part[1] == {}
+    assert torch.equal(part[0]["direct"], whole[0]["direct"])
+    assert torch.equal(part[2]["beauty"], whole[2]["beauty"])
+
+
+@pytest.mark.parametrize("kind", ["PixelCNN", "Sum", "Copy of PixelCNN"])
+def test_pixels_of_pointwise_generators_are_images_of_their_own(kind, make_config, make_batch):
+    generators = FIRST[kind.removeprefix("Copy of ")]
+    if kind.startswith("Copy"):
+        generators = [*generators, {"type": "Copy", "settings": {"index": 0}}]
+    config = make_config(generators=generators)
+    model, batch = SceneModel(config).eval(), make_batch(config, scenes=1)
+    assert all(generator.pointwise for generator in model.generator.generators)
+    (representation,) = model.encode(batch.observations, batch.observation_poses)
+    whole = model.generator.sample(batch.queries, batch.query_poses, [representation])
+    pixels = {name: image[0].flatten(1).t()[:, :, None, None] for name, image in batch.queries.items()}
+    single = model.generator.sample(
+        pixels, batch.query_poses.expand(64, -1), [representation.expand(64, -1, -1, -1)], size=1
+    )
+    for images, others in zip(whole, single, strict=True):
+        for name, image in images.items():
+            assert torch.allclose(others[name][:, :, 0, 0].t(), image[0].flatten(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["GQN", "Unet"])
+def test_pixels_of_others_see_their_neighbors(kind, make_config):
+    chain = SceneModel(
+        make_config(generators=[*FIRST[kind], {"type": "Copy", "settings": {"index": 0}, "render_size": 64}])
+    )
+    assert not any(generator.pointwise for generator in chain.generator.generators)
+
+
+def test_copies_of_a_scene_get_the_same_latent_variables(make_config, make_batch):
+    config = make_config(generators=FIRST["GQN"])
+    model, batch = SceneModel(config).eval(), make_batch(config, scenes=1)
+    (representation,) = model.encode(batch.observations, batch.observation_poses)
+
+    def sample(count, copies):
+        torch.manual_seed(5)
+        queries = {name: image.expand(count, -1, -1, -1) for name, image in batch.queries.items()}
+        given = (queries, batch.query_poses.expand(count, -1), [representation.expand(count, -1, -1, -1)])
+        return model.generator.sample(*given, copies=copies)[0]["direct"]
+
+    single, alike, different = sample(1, False), sample(3, True), sample(3, False)
+    assert torch.allclose(alike, single.expand(3, -1, -1, -1), rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(different[1], different[0], rtol=1e-3)

@@ -260,3 +260,34 @@ def test_encoders_are_run_twice_beside_generators_that_keep_little(generator, ti
     model.eval()
     model(batch, 0).loss.backward()
     assert views == [6]
+
+
+def partitions_of(config, deltas):
+    model = SceneModel(config)
+    with torch.no_grad():
+        model.representation.representations[0].deltas.copy_(torch.tensor(deltas).log())
+    found = model.representation.partitions(0)
+    return {name: channels.tolist() for name, channels in found.items()}
+
+
+def test_partitions_have_the_channels_of_their_shares(make_config):
+    encoder = {"representation_dim": 20}
+    config = make_config(encoder=encoder, latent_separation=True)
+    found = partitions_of(config, [0.325, 0.5, 0.175])
+    assert found == {"lighting": [*range(6)], "geometry": [*range(6, 16)], "material": [*range(16, 20)]}
+    config = make_config(encoder=encoder, latent_separation=True, empty_partition=True)
+    found = partitions_of(config, [0.325, 0.4, 0.1, 0.175])
+    assert found["material"] == [14, 15]
+    assert found["empty"] == [16, 17, 18, 19]
+
+
+def test_static_partitions_are_thirds(make_config):
+    config = make_config(latent_separation=True, adaptive_separation=False)
+    found = partitions_of(config, [0.9, 0.05, 0.05])
+    assert found == {"lighting": [0, 1, 2], "geometry": [3, 4, 5, 6], "material": [7, 8, 9, 10, 11]}
+
+
+def test_without_factors_channels_belong_to_none(make_config):
+    assert partitions_of(make_config(), [0.2, 0.3, 0.5]) == {}
+    config = make_config(empty_partition=True)
+    assert partitions_of(config, [0.225, 0.275, 0.25, 0.25]) == {"empty": [9, 10, 11]}

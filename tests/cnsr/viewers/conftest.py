@@ -1,5 +1,6 @@
 """A small config, and trained networks of it."""
 
+import json
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from cnsr.models.model import SceneModel
 from cnsr.rendering import PathTracer
 from cnsr.training.checkpoints import Checkpoint, save_checkpoint
 from cnsr.training.inference import load_trained
+from cnsr.viewers.attribution_controller import AttributionController
 from cnsr.viewers.predictor import Predictor
 from cnsr.viewers.walk_controller import WalkController
 from cnsr.viewers.walk_scenes import SceneSupply
@@ -81,6 +83,39 @@ def walk(config, tracer):
         made.append(WalkController(config, tracer, SceneSupply(config, seed=3), still=0.0, **options))
         made[-1].query_samples = made[-1].observation_samples = samples
         made[-1].reference_size = config.render_size
+        return made[-1]
+
+    yield make
+    for controller in made:
+        controller.close()
+
+
+@pytest.fixture(scope="session")
+def explained(tmp_path_factory):
+    """Trained networks with partitions, and the files that they were read from: (TrainedModel, config, checkpoint)."""
+    settings = SETTINGS | {"latent_separation": True, "job_name": "small", "samples_per_pixel": 4}
+    folder = tmp_path_factory.mktemp("explained")
+    (folder / "small.json").write_text(json.dumps(settings))
+    config = parse_config(settings)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(2)
+        model = SceneModel(config)
+        with torch.no_grad():
+            model.representation.representations[0].deltas.copy_(torch.tensor([0.5, 0.25, 0.25]).log())
+    path = folder / "small_7.pt"
+    save_checkpoint(path, Checkpoint(7, model.state_dict(), config=config.model_dump(mode="json")))
+    return load_trained(config, path, CPU), folder / "small.json", path
+
+
+@pytest.fixture
+def explain(explained, tracer, tmp_path):
+    """Return a function that makes controllers of visualize-attributions; they are closed after the test."""
+    made = []
+
+    def make(**options):
+        trained = explained[0]
+        supply = SceneSupply(trained.config, seed=3)
+        made.append(AttributionController(trained, tracer, supply, tmp_path / "out", **options))
         return made[-1]
 
     yield make

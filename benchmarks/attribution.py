@@ -1,0 +1,117 @@
+"""Mean attribution of all outputs of an image: how much faster than one backward pass for each output?
+
+The plain side is measured on a few outputs and extrapolated to all of them: each takes one backward pass, which costs
+the same wherever the output lies. Both sides have the same model, with random weights, and a random scene; the results
+for the measured outputs are compared. Peak memory is the growth of the process's resident size while our side works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from timing import Table, Timing, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "code"), str(ROOT / "tests" / "reference")]
+
+CONFIGS = ("room_beauty.json", "room_beauty_unet.json", "room_beauty_gqn_buffers.json")
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configs", nargs="*", default=CONFIGS, help="names or paths (default: the published three)")
+    parser.add_argument("--patch", type=int, help="edge of the patch in pixels (default: the whole image)")
+    parser.add_argument("--sample", type=int, default=8, help="outputs that the plain side is timed on (default: 8)")
+    parser.add_argument("--memory", type=int, default=1024, help="MiB that our side may work in (default: 1024)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    arguments = parser.parse_args()
+    table = Table(
+        "config", "outputs", "ours (s)", "one backward pass (s)", "all of them (s, extrapolated)", "times as fast",
+        "memory (MiB)", "largest deviation",
+    )  # fmt: skip
+    figures: dict[str, Any] = {}
+    for name in arguments.configs:
+        found = figures[str(name)] = measured(str(name), arguments)
+        plain = found["pass_seconds"].scaled(found["outputs"])
+        table.add(
+            name,
+            found["outputs"],
+            f"{found['seconds']:.3g}",
+            found["pass_seconds"],
+            plain,
+            plain.scaled(1 / found["seconds"]),
+            f"{found['bytes'] / 2**20:.0f}",
+            f"{found['deviation']:.1e}",
+        )
+    print(f"mean attribution with three observations, {arguments.device}, at most {arguments.memory} MiB to work in")
+    print(f"\n{table}")
+    if arguments.json:
+        write_json(arguments.json, figures)
+    return 0
+
+
+def measured(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return seconds and memory of our side for a whole patch, and seconds of single backward passes."""
+    import torch
+    from plain_attribution import PlainLoop, mean_of
+    from training_steps import device_growth, random_batch, resident_growth
+
+    from cnsr.attribution.attributor import Attributor
+    from cnsr.attribution.outputs import Patch
+    from cnsr.config import load_config
+    from cnsr.models.model import SceneModel
+
+    torch.manual_seed(0)
+    config = load_config(name)
+    index = len(config.model.generators) - 1
+    made = config.model.generators[index]
+    size = arguments.patch or made.render_size
+    model = SceneModel(config).to(arguments.device).eval()
+    scene = random_batch(config, 1).to(arguments.device)
+    patch = Patch(index, made.output_passes[0], 0, 0, size, size)
+    taken = {}
+
+    def ours() -> None:
+        start = time.perf_counter()
+        attributor = Attributor(model, scene, memory=arguments.memory * 2**20)
+        taken["mean"] = attributor.attribute(patch)
+        taken["seconds"] = time.perf_counter() - start
+
+    grown = (device_growth if arguments.device == "cuda" else resident_growth)(ours)
+    loop = PlainLoop(model, scene)
+    outputs = loop.outputs(patch)
+    chosen = torch.linspace(0, len(outputs) - 1, arguments.sample).long().tolist()
+    seconds, deviation = [], 0.0
+    loop.attribution(outputs[0])
+    for place in chosen:
+        start = time.perf_counter()
+        plain = loop.attribution(outputs[place])
+        if arguments.device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    pixel = Patch(index, patch.name, size // 2, size // 2)
+    found, expected = Attributor(model, scene).attribute(pixel), mean_of(map(loop.attribution, loop.outputs(pixel)))
+    named = {f"query/{key}": values for key, values in found.queries.items()}
+    named |= {f"observation/{key}": values for key, values in found.observations.items()}
+    named |= {f"representation/{key}": values for key, values in enumerate(found.representations)}
+    for key, values in named.items():
+        plain = expected[key].cpu()
+        distance = torch.linalg.vector_norm(values.double() - plain) / torch.linalg.vector_norm(plain)
+        deviation = max(deviation, float(distance))
+    return {
+        "outputs": patch.count,
+        "seconds": taken["seconds"],
+        "pass_seconds": Timing.of(seconds),
+        "bytes": grown,
+        "deviation": deviation,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

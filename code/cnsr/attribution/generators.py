@@ -1,0 +1,204 @@
+"""Gradients of predicted pixels with respect to what the generators are given: query buffers and representation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cnsr.attribution.outputs import Patch
+from cnsr.attribution.parallel import Parallel, Room, batch_within, copies
+from cnsr.buffers import BUFFERS
+from cnsr.models.generator import Generator
+from cnsr.models.inputs import resized
+from cnsr.models.model import SceneModel
+from cnsr.training.evaluation import same_noise
+
+_BYTES = 4
+
+
+@dataclass(frozen=True)
+class QueryView:
+    """One scene as the generators see it.
+
+    Attributes:
+        queries: {pass: [1, C, H, W]}.
+        pose: [1, V].
+        representations: [1, R_i, h_i, w_i] of each encoder.
+    """
+
+    queries: Mapping[str, Tensor]
+    pose: Tensor
+    representations: tuple[Tensor, ...]
+
+    @cached_property
+    def vector(self) -> Tensor:
+        """All representations as one vector [sum of R_i h_i w_i]."""
+        return torch.cat([representation.flatten() for representation in self.representations])
+
+
+@dataclass(frozen=True)
+class PixelGradients:
+    """What is found for k outputs.
+
+    Attributes:
+        queries: {pass: [C, H, W]}, |gradient x input|, summed over the outputs.
+        rows: [k, sum of R_i h_i w_i], the gradient of each output with respect to `QueryView.vector`.
+    """
+
+    queries: dict[str, Tensor]
+    rows: Tensor
+
+
+def pixel_gradients(model: SceneModel, view: QueryView, patch: Patch, room: Room) -> Iterator[PixelGradients]:
+    """Yield the gradients of all outputs of a patch, some at a time.
+
+    Args:
+        model: whose weights need no gradients.
+        view: the scene.
+        patch: the outputs.
+        room: to work in.
+    """
+    needed, passes = model.generator.dependencies(patch.generator)
+    if _is_pixel_by_pixel(model, view, needed):
+        yield from _PixelByPixel(model, view, patch, needed, passes, room.memory).gradients()
+    else:
+        yield from _wholly(model, view, patch, passes, room)
+
+
+def _is_pixel_by_pixel(model: SceneModel, view: QueryView, needed: Sequence[int]) -> bool:
+    """Return whether every output pixel depends on one pixel of each image, and on one cell of each representation."""
+    generators = cast("list[Generator]", [model.generator.generators[index] for index in needed])
+    configs = [model.generator.configs[index] for index in needed]
+    sizes = {config.render_size for config in configs}
+    shapes = {view.representations[index].shape[2:] for config in configs for index in config.representations}
+    maps = shapes - {(1, 1)}  # if of several sizes, they are resized to the largest one before the image's
+    return all(generator.pointwise for generator in generators) and len(sizes) == 1 and len(maps) <= 1
+
+
+class _PixelByPixel:
+    """Gradients where each output pixel depends on the inputs of its own pixel and on the representation alone.
+
+    Each pixel is a scene of its own, with an image of one pixel: as many backward passes as the output has channels
+    give the gradients of all outputs.
+    """
+
+    MOST_PIXELS = 512
+
+    def __init__(
+        self,
+        model: SceneModel,
+        view: QueryView,
+        patch: Patch,
+        needed: Sequence[int],
+        passes: Sequence[str],
+        memory: int,
+    ) -> None:
+        self.model, self.view, self.patch, self.needed, self.passes = model, view, patch, needed, passes
+        size = model.generator.configs[patch.generator].render_size
+        self.images = [resized(view.queries[name], size)[0].flatten(1) for name in passes]  # [C, S S]
+        self.cells = _seen_places(view.representations, size)
+        device = view.pose.device
+        rows, columns = torch.arange(patch.height, device=device), torch.arange(patch.width, device=device)
+        self.pixels = ((patch.top + rows)[:, None] * size + patch.left + columns).flatten()
+        self.size, self.channels = size, BUFFERS[patch.name].channels
+        weights = [*model.parameters()]
+        count = batch_within(memory // 2, self._function, self._inputs(self.pixels[:1]), weights, self.MOST_PIXELS)
+        row_bytes = 2 * _BYTES * self.channels * view.vector.numel()
+        self.count = max(1, min(count, memory // 2 // row_bytes))
+
+    def gradients(self) -> Iterator[PixelGradients]:
+        """Yield the gradients of some pixels at a time."""
+        for pixels in torch.split(self.pixels, self.count):
+            evaluated = Parallel(self._function, self._inputs(pixels))
+            attributions = [torch.zeros_like(image) for image in self.images]
+            rows: list[Tensor] = []
+            for channel in range(self.channels):
+                direction = F.one_hot(torch.full_like(pixels, channel), self.channels).to(evaluated.output.dtype)
+                found = evaluated.gradients(direction)
+                for total, image, gradient in zip(attributions, self.images, found[: len(self.images)], strict=True):
+                    total[:, pixels] += (gradient.flatten(1).t() * image[:, pixels]).abs()
+                rows.append(self._spread(found[len(self.images) :], pixels))
+            named = zip(self.passes, attributions, strict=True)
+            yield PixelGradients({name: self._unresized(name, total) for name, total in named}, torch.cat(rows))
+
+    def _inputs(self, pixels: Tensor) -> list[Tensor]:
+        """Return what each of P pixels sees, [P, channels, 1, 1] each: buffers, and then representations."""
+        seen = [image[:, pixels] for image in self.images]
+        seen += [
+            representation[0].flatten(1)[:, cells[pixels]]
+            for representation, cells in zip(self.view.representations, self.cells, strict=True)
+        ]
+        return [values.t()[:, :, None, None] for values in seen]
+
+    def _function(self, values: Sequence[Tensor]) -> Tensor:
+        queries = dict(zip(self.passes, values[: len(self.passes)], strict=True))
+        poses = self.view.pose.expand(len(values[-1]), -1)
+        made = self.model.generator.sample(queries, poses, values[len(self.passes) :], only=self.needed, size=1)
+        return made[self.patch.generator][self.patch.name]
+
+    def _spread(self, gradients: Sequence[Tensor], pixels: Tensor) -> Tensor:
+        """Return rows [P, sum of R_i h_i w_i] from gradients [P, R_i, 1, 1] of the cells that the pixels see."""
+        parts = []
+        for gradient, cells, whole in zip(gradients, self.cells, self.view.representations, strict=True):
+            places = whole.shape[2] * whole.shape[3]
+            if places == 1:
+                parts.append(gradient.flatten(1))
+                continue
+            part = gradient.new_zeros(*gradient.shape[:2], places)
+            index = cells[pixels][:, None, None].expand(-1, part.shape[1], 1)
+            parts.append(part.scatter_(2, index, gradient.flatten(2)).flatten(1))
+        return torch.cat(parts, dim=1)
+
+    def _unresized(self, name: str, total: Tensor) -> Tensor:
+        """Return [C, H, W]: each input pixel gets what all pixels [C, S S] found that see it."""
+        image = total.view(-1, self.size, self.size)
+        original = self.view.queries[name][0]
+        if original.shape == image.shape:
+            return image
+        (source,) = _seen_places([original[None]], self.size)
+        return original.new_zeros(original.shape).flatten(1).index_add_(1, source, total).view(original.shape)
+
+
+def _wholly(
+    model: SceneModel, view: QueryView, patch: Patch, passes: Sequence[str], room: Room
+) -> Iterator[PixelGradients]:
+    """Yield the gradients of any generator's outputs: copies of the scene carry one each, through all of the image."""
+    # All generators before it run, also those whose images are not used: they draw random numbers like it.
+    running = range(patch.generator + 1)
+    inputs = [view.queries[name] for name in passes] + list(view.representations)
+
+    def function(values: Sequence[Tensor]) -> Tensor:
+        count = len(values[-1])
+        queries = {name: image.expand(count, -1, -1, -1) for name, image in view.queries.items()}
+        queries |= dict(zip(passes, values[: len(passes)], strict=True))
+        poses = view.pose.expand(count, -1)
+        with same_noise(model):
+            made = model.generator.sample(queries, poses, values[len(passes) :], only=running, copies=True)
+        image = made[patch.generator][patch.name]
+        return image[:, :, patch.top : patch.top + patch.height, patch.left : patch.left + patch.width]
+
+    count = batch_within(room.memory, function, inputs, [*model.parameters()], min(room.copies, patch.count))
+    evaluated = Parallel(function, copies(inputs, count))
+    for outputs in torch.split(torch.arange(patch.count, device=view.pose.device), count):
+        found = evaluated.gradients(F.one_hot(outputs, patch.count).to(evaluated.output.dtype))
+        attributions = {
+            name: (gradient * view.queries[name]).abs().sum(dim=0)
+            for name, gradient in zip(passes, found[: len(passes)], strict=True)
+        }
+        rows = torch.cat([gradient.flatten(1) for gradient in found[len(passes) :]], dim=1)
+        yield PixelGradients(attributions, rows)
+
+
+def _seen_places(images: Sequence[Tensor], size: int) -> list[Tensor]:
+    """Return for each [1, C, h, w] which of its h w places each pixel of a size x size image sees, [size size]."""
+    places = [
+        torch.arange(math.prod(image.shape[2:]), device=image.device).view(1, 1, *image.shape[2:]) for image in images
+    ]
+    return [resized(place.double(), size).flatten().long() for place in places]
