@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ CODE = Path(__file__).resolve().parents[1] / "code"
 
 
 def pytest_configure(config):
+    # Shells have what they run in the background ignore Ctrl-C, and what that starts inherits it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "CNSR_CACHE" not in os.environ:  # the first process of several; the others inherit it
         folder = tempfile.TemporaryDirectory(prefix="cnsr-tests-", ignore_cleanup_errors=True)
         config.add_cleanup(folder.cleanup)
