@@ -20,7 +20,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,10 @@ class Silence:
 
     def begin(self, views: int) -> None:
         """Views are to be rendered."""
+
+    def checked(self, batches: Sequence[Path]) -> Iterable[Path]:
+        """What is there of the batches is being looked at."""
+        return batches
 
     def finished(self, views: int) -> None:
         """Views are on disk."""

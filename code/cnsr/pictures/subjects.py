@@ -75,7 +75,7 @@ def random_scene(dataset: str, seed: int, view: int, tracer: PathTracer) -> Subj
     Its turntable is the dataset's ``animate_view``.
 
     Raises:
-        ConfigError: this version cannot draw that dataset.
+        ConfigError: there is no such dataset.
     """
     source = randomizer(dataset)
     drawn = draw_batch(source, seed, "train", index=0, size=1, views=view + 1, partitioned=False).scenes[0]

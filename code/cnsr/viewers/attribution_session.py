@@ -38,7 +38,7 @@ def attribution_controller(
 
     Raises:
         UserError: a file is missing or damaged, checkpoint or settings do not fit the config, the device is not there,
-            or this version cannot draw scenes of the dataset.
+            or there is no such dataset.
     """
     tracer = PathTracer(threads=threads)
     supply = SceneSupply(config, seed)

@@ -47,7 +47,7 @@ class SceneSupply:
         seed: of the dataset.
 
     Raises:
-        ConfigError: this version cannot draw scenes of the dataset.
+        ConfigError: there is no such dataset.
     """
 
     def __init__(self, config: Config, seed: int = 0) -> None:

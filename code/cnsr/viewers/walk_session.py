@@ -34,7 +34,7 @@ def walk_controller(
 
     Raises:
         UserError: a file is missing or damaged, the checkpoint does not fit the config, the device is not there, or
-            this version cannot draw scenes of the dataset.
+            there is no such dataset.
     """
     tracer = PathTracer(threads=threads)
     supply = SceneSupply(config, seed)

@@ -32,6 +32,7 @@ SIZES = {
     "room_static_partition": ([POOL], [PIXELS]),
     "room_no_partition": ([POOL], [PIXELS]),
     "room_quickstart": ([137_667], [122_243]),
+    "archviz_quickstart": ([137_667], [122_243]),
 }
 """Numbers of parameters of encoders and generators. Spec: ``networks.md``, "Facts for tests"."""
 

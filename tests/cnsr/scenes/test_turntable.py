@@ -40,7 +40,8 @@ def test_the_path_is_closed_stays_in_the_room_and_starts_at_the_view(position, l
     assert (np.abs(places[:, [0, 2]]) <= 3).all()
     np.testing.assert_array_equal(places[:, 1], position[1])
     distances = np.hypot(places[:, 0] - lookat[0], places[:, 2] - lookat[2])
-    assert distances.max() <= radius + 1e-9
+    # A look-at nearer to a wall than the path may come (3 %) is passed at a slant.
+    assert distances.max() <= math.hypot(radius, 0.03 * 6) + 1e-9
     assert distances.min() >= 0.5 * min(radius, 0.18) - 1e-9
     assert all(at(t).lookat == lookat for t in TIMES)
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from cnsr.config import parse_config
-from cnsr.errors import CheckpointError, ConfigError, SceneError, UserError, ViewerError
+from cnsr.errors import CheckpointError, SceneError, UserError, ViewerError
 from cnsr.scenes.description import scene_json
 from cnsr.viewers.attribution_session import attribution_controller
 
@@ -74,13 +74,6 @@ def test_a_config_that_does_not_fit(start, explained):
     data = explained[0].config.model_dump(mode="json")
     data["model"]["representations"][0]["representation_dim"] = 9
     refused(CheckpointError, r"representation_dim 8 \(checkpoint\) vs 9", start, config=parse_config(data))
-
-
-def test_a_dataset_that_nobody_draws(start, explained, monkeypatch):
-    from cnsr.scenes import datasets
-
-    monkeypatch.setattr(datasets, "RANDOMIZERS", {})
-    refused(ConfigError, "cannot draw", start)
 
 
 def test_a_scene_file_that_is_not_there(start, tmp_path):
