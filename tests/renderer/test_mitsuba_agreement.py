@@ -58,6 +58,10 @@ def compare(tracer: Any, mitsuba: Any, scene: Scene, other: Scene | None = None)
     return image_statistics.compare(ours(tracer, scene), theirs(mitsuba, other or scene))
 
 
+# Furnished rooms are left out: their meshes are made from names, for which the translation knows no file.
+DATASETS = [name for name in sorted(RANDOMIZERS) if not name.startswith("archviz")]
+
+
 def sees_three_percent(comparison: image_statistics.Comparison) -> bool:
     """Tell whether all light being 3 % off would lie beyond the limit of the whole image's mean."""
     image = comparison.scales[-1]
@@ -65,7 +69,7 @@ def sees_three_percent(comparison: image_statistics.Comparison) -> bool:
 
 
 @pytest.mark.parametrize("number", range(ROOMS))
-@pytest.mark.parametrize("dataset", sorted(RANDOMIZERS))
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_random_rooms(tracer: Any, mitsuba: Any, dataset: str, number: int) -> None:
     comparison = compare(tracer, mitsuba, rooms(dataset, ROOMS)[number])
     assert comparison.agree, str(comparison)
@@ -117,7 +121,7 @@ def test_a_slightly_wrong_material_is_seen(tracer: Any, mitsuba: Any, scenes: di
     assert not compare(tracer, mitsuba, scene, scene.model_copy(update={"materials": changed})).agree
 
 
-@pytest.mark.parametrize("dataset", sorted(RANDOMIZERS))
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_a_dimmer_room_is_seen(tracer: Any, mitsuba: Any, dataset: str) -> None:
     scene = rooms(dataset, 1)[0]
     assert not compare(tracer, mitsuba, scene, dimmed(scene, light=0.97)).agree
