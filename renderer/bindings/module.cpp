@@ -188,11 +188,8 @@ std::shared_ptr<Texture> make_texture(const Array<float>& pixels) {
     if (pixels.ndim() != 3 || pixels.shape(2) != 3 || pixels.size() == 0) {
         throw py::value_error("pixels must have the shape [height, width, 3]");
     }
-    auto texture = std::make_shared<Texture>();
-    texture->height = static_cast<int32_t>(pixels.shape(0));
-    texture->width = static_cast<int32_t>(pixels.shape(1));
-    texture->pixels.assign(pixels.data(), pixels.data() + pixels.size());
-    return texture;
+    return std::make_shared<Texture>(std::span(pixels.data(), static_cast<size_t>(pixels.size())),
+                                     static_cast<int32_t>(pixels.shape(1)), static_cast<int32_t>(pixels.shape(0)));
 }
 
 std::shared_ptr<Mesh> make_mesh(const std::shared_ptr<Device>& device, const Array<float>& positions,

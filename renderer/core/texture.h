@@ -1,4 +1,4 @@
-// Textures: linear RGB pixels, row 0 at the top, v upwards, repeating.
+// Textures: linear pixels, RGB or gray, row 0 at the top, v upwards, repeating.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,10 @@
 namespace rnd {
 
 struct TextureView {
-    const float* pixels = nullptr;  // [height, width, 3]
+    const float* pixels = nullptr;  // [height, width, channels]
     int32_t width = 0;
     int32_t height = 0;
+    int32_t channels = 3;  // 3, or 1 for gray
 };
 
 RND_HD int32_t wrap_index(float coordinate, int32_t size) {
@@ -21,8 +22,8 @@ RND_HD int32_t wrap_index(float coordinate, int32_t size) {
 }
 
 RND_HD Vec3 texel(const TextureView& texture, int32_t x, int32_t y) {
-    const float* p = texture.pixels + 3 * (static_cast<int64_t>(y) * texture.width + x);
-    return {p[0], p[1], p[2]};
+    const float* p = texture.pixels + texture.channels * (static_cast<int64_t>(y) * texture.width + x);
+    return texture.channels == 1 ? Vec3{p[0], p[0], p[0]} : Vec3{p[0], p[1], p[2]};
 }
 
 // Bilinear lookup; texel centres lie at (x + 1/2, y + 1/2), so that a texture tiles without a seam.

@@ -78,4 +78,13 @@ MeshView Mesh::view() const {
             triangles_.data()};
 }
 
+Texture::Texture(std::span<const float> rgb, int32_t columns, int32_t rows) : width_(columns), height_(rows) {
+    for (size_t i = 0; i < rgb.size(); i += 3) {
+        if (rgb[i] != rgb[i + 1] || rgb[i] != rgb[i + 2]) channels_ = 3;
+    }
+    const size_t step = channels_ == 1 ? 3 : 1;
+    pixels_.reserve(rgb.size() / step);
+    for (size_t i = 0; i < rgb.size(); i += step) pixels_.push_back(rgb[i]);
+}
+
 }  // namespace rnd::embree

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/scene_data.h"
@@ -34,10 +35,19 @@ class Mesh {
     SceneOwner scene_;
 };
 
-struct Texture {
-    std::vector<float> pixels;  // [height, width, 3], linear, row 0 at the top
-    int32_t width = 0;
-    int32_t height = 0;
+class Texture {
+  public:
+    // Takes linear RGB, [height, width, 3], row 0 at the top. Gray is kept as such: lookups are scattered, and most of
+    // their time they wait for memory.
+    Texture(std::span<const float> rgb, int32_t columns, int32_t rows);
+
+    TextureView view() const { return {pixels_.data(), width_, height_, channels_}; }
+
+  private:
+    int32_t width_;
+    int32_t height_;
+    int32_t channels_ = 1;
+    std::vector<float> pixels_;  // [height, width, channels]
 };
 
 }  // namespace rnd::embree

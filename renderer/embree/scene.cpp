@@ -118,7 +118,7 @@ void SceneBuilder::add_material(const Vector& color, const Vector& emission, flo
     Material material{to_vec3(color), roughness, ior, kNone, {texture_frequency[0], texture_frequency[1]}, 0.0f};
     if (texture != nullptr) {
         material.texture = static_cast<int32_t>(scene_->textures_.size());
-        scene_->texture_views_.push_back({texture->pixels.data(), texture->width, texture->height});
+        scene_->texture_views_.push_back(texture->view());
         scene_->textures_.push_back(std::move(texture));
     }
     scene_->materials_.push_back(material);
