@@ -4,44 +4,26 @@ import time
 
 import numpy as np
 import pytest
+import window_driving
+from window_driving import choose, wait
 
 from cnsr.attribution.outputs import Channels, Patch
 from cnsr.errors import SceneError
 from cnsr.viewers.attribution_actions import ACTIONS
 from cnsr.viewers.heat_maps import SCALES
 
-TIMEOUT = 60
 SMALL, SIZE = (620, 880), (1480, 900)  # drawn without a graphics card, every pixel takes time
 
 
 @pytest.fixture
 def drive(virtual_display, explain):
     """Return a function that opens the window, lets another act in it, and returns the front end."""
-    from imgui_bundle import immapp
-    from imgui_bundle.immapp import testing
-
-    from cnsr.viewers import window
     from cnsr.viewers.attribution_front_end import AttributionFrontEnd
 
     def drive(act, size=SMALL, controller=None):
-        front = AttributionFrontEnd(controller or explain())
-        params = window.runner_params(front, size)
-        params.fps_idling.fps_idle = params.fps_idling.fps_max = 0.0  # nobody waits for the eye
-        testing.run(
-            test_function=lambda context: act(context, front.controller, front),
-            runner_params=params,
-            add_ons_params=immapp.AddOnsParams(with_implot=True),
-        )
-        return front
+        return window_driving.drive(AttributionFrontEnd(controller or explain()), act, size)
 
     return drive
-
-
-def wait(context, condition):
-    end = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < end
-        context.yield_()
 
 
 def settled(context, controller):
@@ -50,9 +32,7 @@ def settled(context, controller):
 
 
 def pick(context, combo, entry):
-    # The test engine finds combo boxes by their place alone.
-    context.set_ref(context.item_info("//**/New scene").window)
-    context.combo_click(f"{combo}/{entry}")
+    choose(context, "New scene", combo, entry)
 
 
 def explained(controller):
