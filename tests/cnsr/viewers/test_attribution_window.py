@@ -12,7 +12,8 @@ from cnsr.errors import SceneError
 from cnsr.viewers.attribution_actions import ACTIONS
 from cnsr.viewers.heat_maps import SCALES
 
-SMALL, SIZE = (620, 880), (1480, 900)  # drawn without a graphics card, every pixel takes time
+SMALL = (620, 880)  # drawn without a graphics card, every pixel takes time
+CONTROLS = (380, 880)  # room for all controls, little for images
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_every_control_changes_its_setting(drive):
         context.item_click("//**/New scene")
         assert controller.scene.description is not scene.description
 
-    assert drive(act).controller.error is None
+    assert drive(act, CONTROLS).controller.error is None
 
 
 def window_picture(front, tmp_path, name):
@@ -146,7 +147,7 @@ def window_picture(front, tmp_path, name):
 
     from cnsr.viewers import window
 
-    window.take_picture(front, tmp_path / name, SIZE)
+    window.take_picture(front, tmp_path / name, SMALL)
     return np.asarray(Image.open(tmp_path / name))
 
 
@@ -170,17 +171,18 @@ def test_saved_by_one_window_it_looks_the_same_in_another(drive, explain, tmp_pa
         assert controller.settings.patch_size == 3
         settled(context, controller)
 
-    assert drive(act).controller.error is None
+    assert drive(act, CONTROLS).controller.error is None
     pictures = []
     for number in range(2):
         controller = explain()
         controller.load(folders[0])
         pictures.append(window_picture(AttributionFrontEnd(controller), tmp_path, f"{number}.png"))
-    assert pictures[0].shape == (SIZE[1], SIZE[0], 3)
+    assert pictures[0].shape == (SMALL[1], SMALL[0], 3)
     assert np.array_equal(*pictures)
     assert pictures[0].std() > 20
 
 
+@pytest.mark.slow
 def test_clicking_an_image_explains_that_pixel(drive):
     from imgui_bundle import ImVec2
 
@@ -230,6 +232,7 @@ def test_the_window_may_be_small_or_large(drive):
     assert sizes[1] > 1.5 * sizes[0]
 
 
+@pytest.mark.slow
 def test_errors_are_shown_in_a_panel_and_end_nothing(drive, tracer, monkeypatch):
     from imgui_bundle import imgui
 
@@ -276,6 +279,7 @@ def test_work_is_seen_while_it_goes_on(drive, monkeypatch):
     drive(act)
 
 
+@pytest.mark.slow
 def test_textures_are_uploaded_only_when_something_changed(drive):
     def act(context, controller, front):
         settled(context, controller)

@@ -126,6 +126,7 @@ def test_the_pixel_under_the_mouse_is_told(drive):
     drive(act)
 
 
+@pytest.mark.slow
 def test_every_menu_entry_can_be_chosen(drive):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
@@ -224,7 +225,7 @@ def test_without_networks_the_window_says_so(drive):
     drive(act, predictor=None)
 
 
-@pytest.mark.parametrize("size", [(1480, 900), (900, 600)])
+@pytest.mark.parametrize("size", [pytest.param((1480, 900), marks=pytest.mark.slow), (900, 600)])
 def test_all_parts_are_within_the_window_and_none_overlap(drive, size):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
