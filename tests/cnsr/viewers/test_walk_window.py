@@ -113,6 +113,7 @@ def test_dragging_with_space_looks_around_and_without_moves_the_zoomed_part(driv
     drive(act)
 
 
+@pytest.mark.slow
 def test_the_pixel_under_the_mouse_is_told(drive):
     from imgui_bundle import imgui
 
@@ -183,6 +184,7 @@ def test_every_control_does_something(drive):
     assert drive(act).controller.error is None
 
 
+@pytest.mark.slow
 def test_typing_a_number_presses_no_keys(drive):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
@@ -264,6 +266,7 @@ def test_textures_change_only_with_their_images_and_are_gone_at_the_end(drive):
     assert front._textures._textures == {}
 
 
+@pytest.mark.slow
 def test_the_busy_bar_is_there_while_rendering(drive):
     def act(context, controller, front):
         controller.query_samples = 2**20
