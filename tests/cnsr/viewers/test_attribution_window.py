@@ -151,6 +151,7 @@ def window_picture(front, tmp_path, name):
     return np.asarray(Image.open(tmp_path / name))
 
 
+@pytest.mark.slow
 def test_saved_by_one_window_it_looks_the_same_in_another(drive, explain, tmp_path):
     from cnsr.viewers.attribution_front_end import AttributionFrontEnd
 
@@ -258,6 +259,7 @@ def test_errors_are_shown_in_a_panel_and_end_nothing(drive, tracer, monkeypatch)
     drive(act)
 
 
+@pytest.mark.slow
 def test_work_is_seen_while_it_goes_on(drive, monkeypatch):
     from cnsr.attribution.attributor import Attributor
 

@@ -80,6 +80,7 @@ def test_keys_that_walk_do_so_only_while_space_is_held(drive):
     drive(act)
 
 
+@pytest.mark.slow
 def test_dragging_with_space_looks_around_and_without_moves_the_zoomed_part(drive):
     from imgui_bundle import ImVec2
 
@@ -227,7 +228,8 @@ def test_without_networks_the_window_says_so(drive):
     drive(act, predictor=None)
 
 
-@pytest.mark.parametrize("size", [pytest.param((1480, 900), marks=pytest.mark.slow), (900, 600)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(1480, 900), (900, 600)])
 def test_all_parts_are_within_the_window_and_none_overlap(drive, size):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
