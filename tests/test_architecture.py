@@ -97,15 +97,14 @@ def test_every_folder_is_a_package_that_setup_finds():
 
 
 # These draw, so they need libraries of the system and a display (cnsr/viewers/desktop.py).
-DRAWING = {"theme", "window", "textures", "image_views", "widgets", "attribution_controls"}
+DRAWING = {"theme", "window", "textures", "image_views", "widgets", "front_end", "attribution_controls"}
 
 
 def test_what_decides_in_viewers_knows_no_window():
     files = [file for file in FILES if file.parent == PACKAGE / "viewers"]
     assert files
     for file in files:
-        draws = any(module.split(".")[0] == "imgui_bundle" for module in imports_of(file))
+        modules = set(imports_of(file))
+        own = {module.split(".")[-1] for module in modules if module.startswith("cnsr.viewers.")}
+        draws = bool(own & DRAWING) or any(module.split(".")[0] == "imgui_bundle" for module in modules)
         assert draws == (file.stem in DRAWING or file.stem.endswith("_front_end")), file
-        if not draws:
-            own = {module.split(".")[-1] for module in imports_of(file) if module.startswith("cnsr.viewers.")}
-            assert not own & DRAWING, file

@@ -10,8 +10,10 @@ def _save(controller: AttributionController) -> None:
     controller.save()
 
 
-NEW_SCENE = Action("New scene", "Go to another random scene of the dataset.", AttributionController.new_scene, "R")
-NEW_OBSERVATIONS = Action(
+NEW_SCENE: Action[AttributionController] = Action(
+    "New scene", "Go to another random scene of the dataset.", AttributionController.new_scene, "R"
+)
+NEW_OBSERVATIONS: Action[AttributionController] = Action(
     "New observations", "Observe the scene from other places.", AttributionController.new_observations, "O"
 )
 SAVE = Action("Save", "Write settings, scene, figure, images and arrays to a new folder.", _save, "Ctrl+S")

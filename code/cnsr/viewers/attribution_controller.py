@@ -9,21 +9,21 @@ from pydantic import ValidationError
 
 from cnsr.errors import ViewerError
 from cnsr.rendering import PathTracer
-from cnsr.scenes import description
 from cnsr.training.inference import TrainedModel
 from cnsr.viewers import attribution_folder
 from cnsr.viewers.attribution_engine import AttributionEngine, AttributionRequest, Explanation
 from cnsr.viewers.attribution_pictures import AttributionPictures, attribution_pictures
 from cnsr.viewers.attribution_settings import AttributionSettings, Networks
-from cnsr.viewers.walk_scenes import SceneSupply, WalkScene
-from cnsr.viewers.worker import Worker, message_of, report
+from cnsr.viewers.controller import ViewerController
+from cnsr.viewers.tour import FirstScene
+from cnsr.viewers.walk_scenes import SceneSupply
+from cnsr.viewers.worker import Worker
+
+_Sources = tuple[Explanation, AttributionSettings]
 
 
-class AttributionController:
-    """Explains outputs of trained networks for scenes of a dataset, or for one of a file.
-
-    All methods are for one thread, that of the window, and return at once; rendering and networks run in another one.
-    `update`, called every frame, takes what it has made and gives it what the user's choices ask for.
+class AttributionController(ViewerController[AttributionRequest, _Sources, AttributionPictures]):
+    """Explains outputs of trained networks for scenes of a dataset, or for one of a file; all in one thread.
 
     Args:
         trained: the networks.
@@ -34,9 +34,7 @@ class AttributionController:
 
     Attributes:
         networks: what there is to choose from.
-        error: what went wrong last, until it is dismissed.
         note: what was saved or loaded last.
-        pictures: what there is to show.
     """
 
     def __init__(
@@ -45,50 +43,22 @@ class AttributionController:
         tracer: PathTracer,
         supply: SceneSupply,
         out_path: Path,
-        scene: tuple[description.Scene, str] | None = None,
+        scene: FirstScene | None = None,
     ) -> None:
+        super().__init__(supply, AttributionPictures(), scene)
         self.trained = trained
         self.out_path = out_path
         self.networks = Networks.of(trained)
-        self.error: str | None = None
         self.note = ""
-        self.pictures = AttributionPictures()
         self._settings = self.networks.first_settings()
-        self._supply = supply
-        self._numbers = 0  # scenes so far
-        self._index = -1  # of the dataset's scene
-        self._draws = 0  # of observations of this scene
         self._engine = AttributionEngine(tracer, trained)
-        self._worker: Worker[Explanation] = Worker("explaining")
-        self._submitted: AttributionRequest | None = None
+        self._worker: Worker[Explanation] = self._new_worker("explaining")
         self._found: Explanation | None = None
-        self._shown: tuple[object, ...] = ()
-        self._scene: WalkScene
-        if scene is None:
-            self.new_scene()
-        else:
-            self._enter(supply.of_file(*scene, number=self._numbers))
-
-    @property
-    def scene(self) -> WalkScene:
-        """The scene that is shown."""
-        return self._scene
 
     @property
     def settings(self) -> AttributionSettings:
         """The user's choices."""
         return self._settings
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything is being computed."""
-        return self._worker.busy
-
-    @property
-    def settled(self) -> bool:
-        """Whether all is shown that the user's choices ask for, or cannot be, as `error` then tells."""
-        shown = self._found is None or self._shown == self._to_show()
-        return not self.busy and self._submitted == self._request() and shown
 
     @property
     def progress(self) -> tuple[str, float]:
@@ -99,33 +69,6 @@ class AttributionController:
     def title(self) -> str:
         """What is explained, in words."""
         return self.networks.title(self._settings)
-
-    def update(self) -> None:
-        """Take over what has been computed, and ask for what is missing. To be called every frame."""
-        for found in self._worker.collect():
-            if found.request.scene is self._scene and not self._is_less(found):
-                self._found = found
-        error = self._worker.take_error()
-        if error is not None:
-            self._failed(error)
-        request = self._request()
-        if request != self._submitted:
-            self._submitted = request
-            self._worker.submit(lambda ticket: self._engine.run(request, ticket))
-        self._show()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._worker.close()
-
-    def fail(self, error: Exception) -> None:
-        """Show what an action raised instead of ending the program."""
-        report(error)
-        self._failed(error)
-
-    def dismiss_error(self) -> None:
-        """Show the error no longer."""
-        self.error = None
 
     def change(self, **changes: Any) -> None:
         """Change some of the settings by their names (`AttributionSettings`).
@@ -145,16 +88,6 @@ class AttributionController:
         size, patch = self.networks.size(self._settings), self.networks.patch_size(self._settings)
         column, row = (min(max(round(share * size - patch / 2), 0), size - patch) for share in (x, y))
         self.change(pixel_x=column, pixel_y=row, representation_grad=False, activate_mean=False)
-
-    def new_scene(self) -> None:
-        """Go to the next random scene of the dataset."""
-        self._index += 1
-        self._enter(self._supply.random_scene(self._index, self._numbers))
-
-    def new_observations(self) -> None:
-        """Observe the scene from other places."""
-        self._draws += 1
-        self._scene = self._supply.with_new_observations(self._scene, self._draws)
 
     def toggle_mean(self) -> None:
         """Explain the whole image or representation, or a part again."""
@@ -192,9 +125,9 @@ class AttributionController:
         saved = attribution_folder.Saved(
             job_name=self.trained.config.job_name,
             iteration=self.trained.iteration,
-            title=self._scene.title,
-            observations=attribution_folder.saved_cameras(self._scene),
-            seeds=self._scene.seeds,
+            title=self.scene.title,
+            observations=attribution_folder.saved_cameras(self.scene),
+            seeds=self.scene.seeds,
             settings=self._settings,
         )
         path = attribution_folder.save(self.out_path, saved, found, self.pictures, self.title)
@@ -207,9 +140,10 @@ class AttributionController:
         Raises:
             UserError: there is nothing saved, it is damaged, or it is of another version or config.
         """
-        saved, scene = attribution_folder.load(path, self._numbers)
+        saved, scene = attribution_folder.load(path, self._tour.next_number)
         self._use(saved, path)
-        self._enter(scene)
+        self._tour.enter(scene)
+        self._begin_scene()
 
     def use_settings(self, path: Path) -> None:
         """Take over the choices that were saved in a folder, but not the scene. Raises as `load`."""
@@ -245,26 +179,23 @@ class AttributionController:
         """
         return found.attribution is None and self._found is not None and self._found.images is found.images
 
-    def _enter(self, scene: WalkScene) -> None:
-        self._scene = scene
-        self._numbers += 1
-        self._draws = 0
+    def _begin_scene(self) -> None:
         self._found = None
         self.pictures = AttributionPictures()
 
-    def _failed(self, error: Exception) -> None:
-        self.error = message_of(error)
-
     def _request(self) -> AttributionRequest:
-        return AttributionRequest(self._scene, self._settings.samples, self.networks.explained(self._settings))
+        return AttributionRequest(self.scene, self._settings.samples, self.networks.explained(self._settings))
 
-    def _to_show(self) -> tuple[object, ...]:
-        return self._found, self._settings
+    def _submit(self, request: AttributionRequest) -> None:
+        self._worker.submit(lambda ticket: self._engine.run(request, ticket))
 
-    def _show(self) -> None:
-        """Make the pictures anew if anything about them has changed."""
-        shown = self._to_show()
-        if shown == self._shown or self._found is None:
-            return
-        self.pictures = attribution_pictures(self._found, self._settings, self.networks)
-        self._shown = shown
+    def _collect(self) -> None:
+        for found in self._worker.collect():
+            if found.request.scene is self.scene and not self._is_less(found):
+                self._found = found
+
+    def _sources(self) -> _Sources | None:
+        return None if self._found is None else (self._found, self._settings)
+
+    def _pictures_of(self, sources: _Sources) -> AttributionPictures:
+        return attribution_pictures(*sources, self.networks)

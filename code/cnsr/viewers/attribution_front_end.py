@@ -13,9 +13,8 @@ from cnsr.viewers.attribution_controller import AttributionController
 from cnsr.viewers.attribution_controls import draw_controls
 from cnsr.viewers.attribution_layout import AttributionLayout, attribution_layout
 from cnsr.viewers.attribution_pictures import PARTITION_COLORS, Plot, Total
-from cnsr.viewers.image_views import ImageViews
+from cnsr.viewers.front_end import ViewerFrontEnd
 from cnsr.viewers.picture import Picture
-from cnsr.viewers.textures import Textures
 
 _SIDE = 19.0  # width of the controls, in heights of the font
 _TOTALS = 19.0  # width of the totals
@@ -23,45 +22,15 @@ _LINES = 7.8  # of text and space about the images, in lines
 _CLICK = 3.0  # pixels that the mouse may move in a click
 
 
-class AttributionFrontEnd:
-    """Draws attributions, frame by frame (``cnsr.viewers.window.FrontEnd``)."""
+class AttributionFrontEnd(ViewerFrontEnd[AttributionController]):
+    """Draws attributions."""
 
     def __init__(self, controller: AttributionController) -> None:
-        self.controller = controller
-        self._textures = Textures()
-        self._query = ImageViews(self._textures)
-        self._observations = ImageViews(self._textures)
+        super().__init__(controller, f"visualize-attributions: {controller.trained.config.job_name}", ACTIONS)
+        self._query = self._new_views()
+        self._observations = self._new_views()
 
-    @property
-    def title(self) -> str:
-        """Of the window."""
-        return f"visualize-attributions: {self.controller.trained.config.job_name}"
-
-    @property
-    def settled(self) -> bool:
-        """Whether the picture will not change by itself."""
-        return self.controller.settled
-
-    @property
-    def lively(self) -> bool:
-        """Nothing moves by itself."""
-        return False
-
-    def close(self) -> None:
-        """End all work and release the textures."""
-        self.controller.close()
-        self._textures.release()
-
-    def draw_menus(self) -> None:
-        """Draw the menus."""
-        widgets.draw_menus(ACTIONS, self.controller)
-
-    def draw(self) -> None:
-        """Draw a frame."""
-        widgets.handle_keys(ACTIONS, self.controller)
-        self.controller.update()
-        for views in (self._query, self._observations):
-            views.begin_frame()
+    def _draw_contents(self) -> None:
         room, font = imgui.get_content_region_avail(), imgui.get_font_size()
         width = room.x - _SIDE * font - imgui.get_style().item_spacing.x
         count = len(self.controller.scene.observations)
@@ -76,7 +45,6 @@ class AttributionFrontEnd:
         imgui.begin_child("controls", ImVec2(0.0, 0.0))
         draw_controls(self.controller)
         imgui.end_child()
-        self._textures.end_frame()
 
     def _draw_query(self, sizes: AttributionLayout) -> None:
         pictures, settings = self.controller.pictures, self.controller.settings

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from cnsr.config import Config
 from cnsr.rendering import PathTracer
-from cnsr.scenes.description import load_scene
 from cnsr.training.devices import choose_device
 from cnsr.training.inference import load_trained
 from cnsr.viewers.attribution_controller import AttributionController
+from cnsr.viewers.tour import first_scene
 from cnsr.viewers.walk_scenes import SceneSupply
 
 
@@ -42,10 +42,7 @@ def attribution_controller(
     """
     tracer = PathTracer(threads=threads)
     supply = SceneSupply(config, seed)
-    scene = None
-    if scene_file is not None:
-        scene = load_scene(scene_file), scene_file.name
-        tracer.load_scene(scene_file)  # a mesh that is missing is told with the name of the file
+    scene = first_scene(scene_file, tracer)
     trained = load_trained(config, checkpoint, choose_device(device))
     controller = AttributionController(trained, tracer, supply, out_path, scene)
     if settings is not None:

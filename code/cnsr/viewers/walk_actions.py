@@ -5,8 +5,10 @@ from __future__ import annotations
 from cnsr.viewers.actions import Action, HeldKey
 from cnsr.viewers.walk_controller import SAMPLES_STEP, WalkController
 
-RANDOM_SCENE = Action("Random scene", "Go to another random scene of the dataset.", WalkController.random_scene, "R")
-NEW_OBSERVATIONS = Action(
+RANDOM_SCENE: Action[WalkController] = Action(
+    "Random scene", "Go to another random scene of the dataset.", WalkController.new_scene, "R"
+)
+NEW_OBSERVATIONS: Action[WalkController] = Action(
     "New observations", "Observe the scene from other places.", WalkController.new_observations, "O"
 )
 RETURN = Action(

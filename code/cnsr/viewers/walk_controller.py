@@ -9,14 +9,15 @@ import numpy as np
 
 from cnsr.config import Config
 from cnsr.rendering import PathTracer
-from cnsr.scenes import description
 from cnsr.training.evaluation import outputs_of_generators
+from cnsr.viewers.controller import ViewerController
 from cnsr.viewers.predictor import Predicted, Predictor
+from cnsr.viewers.tour import FirstScene
 from cnsr.viewers.walk_camera import Point, WalkCamera
 from cnsr.viewers.walk_pictures import Look, WalkPictures, pictures_of
 from cnsr.viewers.walk_rendering import STILL, Rendered, RenderRequest, WalkRenderer
-from cnsr.viewers.walk_scenes import SceneSupply, WalkScene
-from cnsr.viewers.worker import Worker, message_of, report
+from cnsr.viewers.walk_scenes import SceneSupply
+from cnsr.viewers.worker import Worker
 
 SAMPLES = 256
 """Samples a pixel at first, of the walk's view and of the observations."""
@@ -40,11 +41,11 @@ class _Prediction:
     predicted: Predicted
 
 
-class WalkController:
-    """A walk through scenes of a dataset, or through one of a file.
+_Sources = tuple[Rendered, _Prediction | None, Look]
 
-    All methods are for one thread, that of the window, and return at once; rendering and networks run in two others.
-    `update`, called every frame, takes what they have made and gives them what the user's choices ask for.
+
+class WalkController(ViewerController[RenderRequest, _Sources, WalkPictures]):
+    """A walk through scenes of a dataset, or through one of a file; rendering and networks run in two threads.
 
     Args:
         config: names the dataset and the networks.
@@ -64,8 +65,6 @@ class WalkController:
         reference_size: of the reference in pixels; one of `reference_sizes`.
         reference_sizes: the first is what the networks see.
         observation_buffer: what the observations show.
-        error: what went wrong last, until it is dismissed.
-        pictures: what there is to show.
     """
 
     def __init__(
@@ -74,9 +73,10 @@ class WalkController:
         tracer: PathTracer,
         supply: SceneSupply,
         predictor: Predictor | None = None,
-        scene: tuple[description.Scene, str] | None = None,
+        scene: FirstScene | None = None,
         still: float = STILL,
     ) -> None:
+        super().__init__(supply, WalkPictures(), scene)
         self.config = config
         self.predictor = predictor
         self.query_samples = self.observation_samples = SAMPLES
@@ -89,41 +89,13 @@ class WalkController:
         self.reference_size = config.render_size if predictor else max(config.render_size, FINE_SIZE)
         seen = config.observation_passes
         self.observation_buffer = config.model.output_pass if config.model.output_pass in seen else seen[0]
-        self.error: str | None = None
-        self.pictures = WalkPictures()
-        self._scene: WalkScene
         self.camera: WalkCamera
-        self._supply = supply
-        self._numbers = 0  # scenes so far
-        self._index = -1  # of the dataset's scene
-        self._draws = 0  # of observations of this scene
         self._renderer = WalkRenderer(tracer, still)
-        self._rendering: Worker[Rendered] = Worker("rendering")
-        self._predicting: Worker[_Prediction] = Worker("predicting")
-        self._submitted: RenderRequest | None = None
+        self._rendering: Worker[Rendered] = self._new_worker("rendering")
+        self._predicting: Worker[_Prediction] = self._new_worker("predicting")
         self._rendered: Rendered | None = None
         self._prediction: _Prediction | None = None
-        self._shown: tuple[object, ...] = ()
-        if scene is None:
-            self.random_scene()
-        else:
-            self._enter(supply.of_file(*scene, number=self._numbers))
-
-    @property
-    def scene(self) -> WalkScene:
-        """The scene that the walk is in."""
-        return self._scene
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything is being computed."""
-        return self._rendering.busy or self._predicting.busy
-
-    @property
-    def settled(self) -> bool:
-        """Whether all is shown that the user's choices ask for, or cannot be, as `error` then tells."""
-        shown = self._rendered is None or self._shown == self._to_show()
-        return not self.busy and self._submitted == self._request() and shown
+        self.return_to_start()
 
     @property
     def samples_done(self) -> tuple[int, int]:
@@ -132,51 +104,9 @@ class WalkController:
             return 0, 0
         return self._rendered.reference_samples, self._rendered.observation_samples
 
-    def update(self) -> None:
-        """Take over what has been computed, and ask for what is missing. To be called every frame."""
-        for rendered in self._rendering.collect():
-            if rendered.request.scene.number == self._scene.number:
-                self._rendered = rendered
-                self._predict(rendered)
-        for prediction in self._predicting.collect():
-            if prediction.rendered.request.scene.number == self._scene.number:
-                self._prediction = prediction
-        for error in (self._rendering.take_error(), self._predicting.take_error()):
-            if error is not None:
-                self._failed(error)
-        request = self._request()
-        if request != self._submitted:
-            self._submitted = request
-            self._rendering.submit(lambda ticket: self._renderer.run(request, ticket))
-        self._show()
-
-    def close(self) -> None:
-        """End both threads."""
-        self._rendering.close()
-        self._predicting.close()
-
-    def fail(self, error: Exception) -> None:
-        """Show what an action raised instead of ending the program."""
-        report(error)
-        self._failed(error)
-
-    def dismiss_error(self) -> None:
-        """Show the error no longer."""
-        self.error = None
-
-    def random_scene(self) -> None:
-        """Go to the next random scene of the dataset."""
-        self._index += 1
-        self._enter(self._supply.random_scene(self._index, self._numbers))
-
-    def new_observations(self) -> None:
-        """Observe the scene from other places."""
-        self._draws += 1
-        self._scene = self._supply.with_new_observations(self._scene, self._draws)
-
     def return_to_start(self) -> None:
         """Put the camera where the walk through this scene began."""
-        own = self._scene.description.camera
+        own = self.scene.description.camera
         self.camera = WalkCamera.looking(own.position, own.lookat)
 
     def change_query_samples(self, by: int) -> None:
@@ -200,13 +130,10 @@ class WalkController:
 
     def look(self, right: float, down: float) -> None:
         """Turn the camera by shares of its field of view."""
-        angle = math.radians(self._scene.description.camera.fov)
+        angle = math.radians(self.scene.description.camera.fov)
         self.camera = self.camera.turned(right * angle, -down * angle)
 
-    def _enter(self, scene: WalkScene) -> None:
-        self._scene = scene
-        self._numbers += 1
-        self._draws = 0
+    def _begin_scene(self) -> None:
         self._rendered = self._prediction = None
         self.return_to_start()
 
@@ -219,7 +146,7 @@ class WalkController:
 
     def _inside(self, position: Point) -> Point:
         """Return `position`, or the nearest one inside the room, if the walk began in one."""
-        begin = self._scene.description.camera.position
+        begin = self.scene.description.camera.position
         if self._rendered is None or not self._rendered.bounds.holds(begin):
             return position
         low, high = self._rendered.bounds
@@ -228,14 +155,14 @@ class WalkController:
         return x, y, z
 
     def _failed(self, error: Exception) -> None:
-        self.error = message_of(error)
+        super()._failed(error)
         if self._rendered is None:  # what is still shown is of another scene
             self.pictures = WalkPictures()
 
     def _request(self) -> RenderRequest:
         config = self.config
         return RenderRequest(
-            scene=self._scene,
+            scene=self.scene,
             camera=self.camera.for_rendering(),
             size=config.render_size,
             reference_size=self.reference_size,
@@ -245,6 +172,18 @@ class WalkController:
             query_samples=self.query_samples,
             observation_samples=self.observation_samples,
         )
+
+    def _submit(self, request: RenderRequest) -> None:
+        self._rendering.submit(lambda ticket: self._renderer.run(request, ticket))
+
+    def _collect(self) -> None:
+        for rendered in self._rendering.collect():
+            if rendered.request.scene.number == self.scene.number:
+                self._rendered = rendered
+                self._predict(rendered)
+        for prediction in self._predicting.collect():
+            if prediction.rendered.request.scene.number == self.scene.number:
+                self._prediction = prediction
 
     def _predict(self, rendered: Rendered) -> None:
         predictor = self.predictor
@@ -259,17 +198,13 @@ class WalkController:
         _, made = self.outputs[self.output]
         return Look(self.output, self.reference_buffer or made, self.observation_buffer, self.exposure)
 
-    def _to_show(self) -> tuple[object, ...]:
-        return self._rendered, self._prediction, self._look()
+    def _sources(self) -> _Sources | None:
+        return None if self._rendered is None else (self._rendered, self._prediction, self._look())
 
-    def _show(self) -> None:
-        """Make the pictures anew if anything about them has changed."""
-        shown = self._to_show()
-        if shown == self._shown or self._rendered is None:
-            return
-        predicted = self._prediction.predicted if self._prediction is not None else None
-        self.pictures = pictures_of(self.config, self._rendered, predicted, self._look())
-        self._shown = shown
+    def _pictures_of(self, sources: _Sources) -> WalkPictures:
+        rendered, prediction, look = sources
+        predicted = prediction.predicted if prediction is not None else None
+        return pictures_of(self.config, rendered, predicted, look)
 
 
 def _shown_first(config: Config, outputs: list[tuple[int, str]]) -> int:

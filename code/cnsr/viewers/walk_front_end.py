@@ -8,9 +8,8 @@ from imgui_bundle import ImVec2, imgui
 
 from cnsr.buffers import BUFFERS
 from cnsr.viewers import layout, theme, widgets
-from cnsr.viewers.image_views import ImageViews
+from cnsr.viewers.front_end import ViewerFrontEnd
 from cnsr.viewers.picture import Picture
-from cnsr.viewers.textures import Textures
 from cnsr.viewers.walk_actions import (
     ACTIONS,
     FEWER_OBSERVATION_SAMPLES,
@@ -31,55 +30,28 @@ _LONGEST_STEP = 0.1  # seconds that a step of the walk counts at most, however l
 _AS_PREDICTION = "as the prediction"
 
 
-class WalkFrontEnd:
-    """Draws a walk, frame by frame (``cnsr.viewers.window.FrontEnd``)."""
+class WalkFrontEnd(ViewerFrontEnd[WalkController]):
+    """Draws a walk."""
 
     def __init__(self, controller: WalkController) -> None:
-        self.controller = controller
-        self._textures = Textures()
-        self._large = ImageViews(self._textures)
-        self._small = ImageViews(self._textures)
+        super().__init__(controller, f"visualize-gqn: {controller.config.job_name}", ACTIONS)
+        self._large = self._new_views()
+        self._small = self._new_views()
         self._walking = False
-
-    @property
-    def title(self) -> str:
-        """Of the window."""
-        return f"visualize-gqn: {self.controller.config.job_name}"
-
-    @property
-    def settled(self) -> bool:
-        """Whether the picture will not change by itself."""
-        return self.controller.settled
 
     @property
     def lively(self) -> bool:
         """Whether the walk goes on."""
         return self._walking
 
-    def close(self) -> None:
-        """End all work and release the textures."""
-        self.controller.close()
-        self._textures.release()
-
-    def draw_menus(self) -> None:
-        """Draw the menus."""
-        widgets.draw_menus(ACTIONS, self.controller)
-
-    def draw(self) -> None:
-        """Draw a frame."""
-        widgets.handle_keys(ACTIONS, self.controller)
-        self._walk()
-        self.controller.update()
-        for views in (self._large, self._small):
-            views.begin_frame()
+    def _draw_contents(self) -> None:
         self._draw_columns()
         imgui.same_line(0.0, _GAP * imgui.get_font_size())
         imgui.begin_child("controls", ImVec2(0.0, 0.0))
         self._draw_controls()
         imgui.end_child()
-        self._textures.end_frame()
 
-    def _walk(self) -> None:
+    def _move(self) -> None:
         io = imgui.get_io()
         self._walking = widgets.is_held(WALK_KEY)
         if self._walking:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from cnsr.config import Config
 from cnsr.rendering import PathTracer
-from cnsr.scenes.description import load_scene
 from cnsr.training.devices import choose_device
 from cnsr.training.inference import load_trained
 from cnsr.viewers.predictor import Predictor
+from cnsr.viewers.tour import first_scene
 from cnsr.viewers.walk_controller import WalkController
 from cnsr.viewers.walk_scenes import SceneSupply
 
@@ -38,10 +38,7 @@ def walk_controller(
     """
     tracer = PathTracer(threads=threads)
     supply = SceneSupply(config, seed)
-    scene = None
-    if scene_file is not None:
-        scene = load_scene(scene_file), scene_file.name
-        tracer.load_scene(scene_file)  # a mesh that is missing is told with the name of the file
+    scene = first_scene(scene_file, tracer)
     predictor = None
     if checkpoint is not None:
         predictor = Predictor(load_trained(config, checkpoint, choose_device(device)))

@@ -71,6 +71,14 @@ def runner_params(front: FrontEnd, size: tuple[int, int] = SIZE) -> hello_imgui.
     return params
 
 
+def show_or_take_picture(front: FrontEnd, picture: Path | None) -> None:
+    """Show the window, or write a picture of it if a file is named. Raises as `take_picture`."""
+    if picture is None:
+        show(front)
+    else:
+        take_picture(front, picture)
+
+
 def show(front: FrontEnd, size: tuple[int, int] = SIZE) -> None:
     """Open the window and stay until it is closed."""
     immapp.run(runner_params(front, size), immapp.AddOnsParams(with_implot=True))

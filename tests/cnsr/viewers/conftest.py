@@ -1,10 +1,14 @@
 """A small config, and trained networks of it."""
 
 import json
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).parent))  # window_driving, beside the tests (importlib mode)
 
 from cnsr.config import parse_config
 from cnsr.models.model import SceneModel

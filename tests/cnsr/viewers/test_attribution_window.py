@@ -4,44 +4,27 @@ import time
 
 import numpy as np
 import pytest
+import window_driving
+from window_driving import choose, wait
 
 from cnsr.attribution.outputs import Channels, Patch
 from cnsr.errors import SceneError
 from cnsr.viewers.attribution_actions import ACTIONS
 from cnsr.viewers.heat_maps import SCALES
 
-TIMEOUT = 60
-SMALL, SIZE = (620, 880), (1480, 900)  # drawn without a graphics card, every pixel takes time
+SMALL = (620, 880)  # drawn without a graphics card, every pixel takes time
+CONTROLS = (380, 880)  # room for all controls, little for images
 
 
 @pytest.fixture
 def drive(virtual_display, explain):
     """Return a function that opens the window, lets another act in it, and returns the front end."""
-    from imgui_bundle import immapp
-    from imgui_bundle.immapp import testing
-
-    from cnsr.viewers import window
     from cnsr.viewers.attribution_front_end import AttributionFrontEnd
 
     def drive(act, size=SMALL, controller=None):
-        front = AttributionFrontEnd(controller or explain())
-        params = window.runner_params(front, size)
-        params.fps_idling.fps_idle = params.fps_idling.fps_max = 0.0  # nobody waits for the eye
-        testing.run(
-            test_function=lambda context: act(context, front.controller, front),
-            runner_params=params,
-            add_ons_params=immapp.AddOnsParams(with_implot=True),
-        )
-        return front
+        return window_driving.drive(AttributionFrontEnd(controller or explain()), act, size)
 
     return drive
-
-
-def wait(context, condition):
-    end = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < end
-        context.yield_()
 
 
 def settled(context, controller):
@@ -50,9 +33,7 @@ def settled(context, controller):
 
 
 def pick(context, combo, entry):
-    # The test engine finds combo boxes by their place alone.
-    context.set_ref(context.item_info("//**/New scene").window)
-    context.combo_click(f"{combo}/{entry}")
+    choose(context, "New scene", combo, entry)
 
 
 def explained(controller):
@@ -158,7 +139,7 @@ def test_every_control_changes_its_setting(drive):
         context.item_click("//**/New scene")
         assert controller.scene.description is not scene.description
 
-    assert drive(act).controller.error is None
+    assert drive(act, CONTROLS).controller.error is None
 
 
 def window_picture(front, tmp_path, name):
@@ -166,10 +147,11 @@ def window_picture(front, tmp_path, name):
 
     from cnsr.viewers import window
 
-    window.take_picture(front, tmp_path / name, SIZE)
+    window.take_picture(front, tmp_path / name, SMALL)
     return np.asarray(Image.open(tmp_path / name))
 
 
+@pytest.mark.slow
 def test_saved_by_one_window_it_looks_the_same_in_another(drive, explain, tmp_path):
     from cnsr.viewers.attribution_front_end import AttributionFrontEnd
 
@@ -190,17 +172,18 @@ def test_saved_by_one_window_it_looks_the_same_in_another(drive, explain, tmp_pa
         assert controller.settings.patch_size == 3
         settled(context, controller)
 
-    assert drive(act).controller.error is None
+    assert drive(act, CONTROLS).controller.error is None
     pictures = []
     for number in range(2):
         controller = explain()
         controller.load(folders[0])
         pictures.append(window_picture(AttributionFrontEnd(controller), tmp_path, f"{number}.png"))
-    assert pictures[0].shape == (SIZE[1], SIZE[0], 3)
+    assert pictures[0].shape == (SMALL[1], SMALL[0], 3)
     assert np.array_equal(*pictures)
     assert pictures[0].std() > 20
 
 
+@pytest.mark.slow
 def test_clicking_an_image_explains_that_pixel(drive):
     from imgui_bundle import ImVec2
 
@@ -250,6 +233,7 @@ def test_the_window_may_be_small_or_large(drive):
     assert sizes[1] > 1.5 * sizes[0]
 
 
+@pytest.mark.slow
 def test_errors_are_shown_in_a_panel_and_end_nothing(drive, tracer, monkeypatch):
     from imgui_bundle import imgui
 
@@ -275,6 +259,7 @@ def test_errors_are_shown_in_a_panel_and_end_nothing(drive, tracer, monkeypatch)
     drive(act)
 
 
+@pytest.mark.slow
 def test_work_is_seen_while_it_goes_on(drive, monkeypatch):
     from cnsr.attribution.attributor import Attributor
 
@@ -296,6 +281,7 @@ def test_work_is_seen_while_it_goes_on(drive, monkeypatch):
     drive(act)
 
 
+@pytest.mark.slow
 def test_textures_are_uploaded_only_when_something_changed(drive):
     def act(context, controller, front):
         settled(context, controller)

@@ -1,46 +1,27 @@
 """visualize-gqn as a person uses it: a window on a virtual display, keys and mouse by Dear ImGui's test engine."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import window_driving
+from window_driving import choose, wait
 
 from cnsr.errors import SceneError
 from cnsr.viewers.walk_actions import ACTIONS, WALK_KEYS
 
-TIMEOUT = 60
 SMALL = (720, 480)  # drawn without a graphics card, every pixel takes time
 
 
 @pytest.fixture
 def drive(virtual_display, walk, predictor):
-    """Return a function that opens the window, lets another act in it, and returns controller and front end."""
-    from imgui_bundle import immapp
-    from imgui_bundle.immapp import testing
-
-    from cnsr.viewers import window
+    """Return a function that opens the window, lets another act in it, and returns the front end."""
     from cnsr.viewers.walk_front_end import WalkFrontEnd
 
     def drive(act, size=SMALL, predictor=predictor, **options):
-        front = WalkFrontEnd(walk(predictor=predictor, **options))
-        params = window.runner_params(front, size)
-        params.fps_idling.fps_idle = params.fps_idling.fps_max = 0.0  # nobody waits for the eye
-        testing.run(
-            test_function=lambda context: act(context, front.controller, front),
-            runner_params=params,
-            add_ons_params=immapp.AddOnsParams(with_implot=True),
-        )
-        return front
+        return window_driving.drive(WalkFrontEnd(walk(predictor=predictor, **options)), act, size)
 
     return drive
-
-
-def wait(context, condition):
-    end = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < end
-        context.yield_()
 
 
 def key(name):
@@ -99,6 +80,7 @@ def test_keys_that_walk_do_so_only_while_space_is_held(drive):
     drive(act)
 
 
+@pytest.mark.slow
 def test_dragging_with_space_looks_around_and_without_moves_the_zoomed_part(drive):
     from imgui_bundle import ImVec2
 
@@ -132,6 +114,7 @@ def test_dragging_with_space_looks_around_and_without_moves_the_zoomed_part(driv
     drive(act)
 
 
+@pytest.mark.slow
 def test_the_pixel_under_the_mouse_is_told(drive):
     from imgui_bundle import imgui
 
@@ -145,6 +128,7 @@ def test_the_pixel_under_the_mouse_is_told(drive):
     drive(act)
 
 
+@pytest.mark.slow
 def test_every_menu_entry_can_be_chosen(drive):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
@@ -183,26 +167,25 @@ def test_every_control_does_something(drive):
         assert controller.observation_samples == 14
         context.item_input_value("//**/##exposure", 1.5)
         assert controller.exposure == 1.5
-        # The test engine finds combo boxes by their place alone.
-        context.set_ref(context.item_info("//**/Random scene").window)
-        context.combo_click("##output/indirect (generator 1)")
+        choose(context, "Random scene", "##output", "indirect (generator 1)")
         assert controller.output == 0
-        context.combo_click("##observation buffer/depth")
+        choose(context, "Random scene", "##observation buffer", "depth")
         assert controller.observation_buffer == "depth"
-        context.combo_click("##reference size/128 x 128")
+        choose(context, "Random scene", "##reference size", "128 x 128")
         assert controller.reference_size == 128
         for name in ("depth", "normal"):
-            context.combo_click(f"##reference buffer/{name}")
+            choose(context, "Random scene", "##reference buffer", name)
             assert controller.reference_buffer == name
             wait(context, lambda: controller.settled)
             assert controller.pictures.reference.name == name
-        context.combo_click("##reference buffer/as the prediction")
+        choose(context, "Random scene", "##reference buffer", "as the prediction")
         assert controller.reference_buffer is None
         wait(context, lambda: controller.settled)
 
     assert drive(act).controller.error is None
 
 
+@pytest.mark.slow
 def test_typing_a_number_presses_no_keys(drive):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
@@ -222,7 +205,7 @@ def test_typing_a_number_presses_no_keys(drive):
 def test_an_error_is_shown_until_it_is_dismissed_and_ends_nothing(drive):
     def act(context, controller, front):
         wait(context, lambda: controller.settled)
-        controller._supply.random_scene = failing
+        controller._tour.go_on = failing
         context.key_press(key("R"))
         assert controller.error == "chair.obj: is missing"
         context.item_click("//**/Dismiss")
@@ -245,6 +228,7 @@ def test_without_networks_the_window_says_so(drive):
     drive(act, predictor=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1480, 900), (900, 600)])
 def test_all_parts_are_within_the_window_and_none_overlap(drive, size):
     def act(context, controller, front):
@@ -284,6 +268,7 @@ def test_textures_change_only_with_their_images_and_are_gone_at_the_end(drive):
     assert front._textures._textures == {}
 
 
+@pytest.mark.slow
 def test_the_busy_bar_is_there_while_rendering(drive):
     def act(context, controller, front):
         controller.query_samples = 2**20
