@@ -33,6 +33,7 @@ CHAIR_TURN, ARMCHAIR_TURN, RUG_TURN = (math.radians(degrees) for degrees in (15.
 WALL_GAP = 0.10
 AREA_GAP = 0.15
 TABLE_GAP = 0.04  # of chairs
+CHAIR_GAP = 0.005  # between neighbors
 SOFA_GAP, ARMCHAIR_GAP = 0.36, 0.32  # from the coffee table
 ARMCHAIR_DIRECTION = math.radians(70.0)  # seen from the coffee table, off the direction that the sofa faces
 
@@ -156,12 +157,18 @@ def arrange_dining(rng: np.random.Generator, choose: Choose) -> list[Placed]:
         taken, turn = rng.random(2).tolist()
         if taken >= CHAIR_TAKEN:
             continue
-        jitter = CHAIR_TURN * (2.0 * turn - 1.0)
         if width < _OBLONG * depth:
-            placed.append(_facing(table, chair, (0.0, 0.0), (x, side * CHAIR_Z), jitter, TABLE_GAP))
+            target = 0.0, 0.0
         else:
             x = _spread(x, chair)
-            placed.append(_facing(table, chair, (x, 0.0), (x, side * CHAIR_Z), jitter, TABLE_GAP))
+            target = x, 0.0
+        # Wide chairs at a round table may be turned into their neighbors (one room in some thousands).
+        for share in (1.0, 0.5, 0.0):
+            jitter = share * CHAIR_TURN * (2.0 * turn - 1.0)
+            seat = _facing(table, chair, target, (x, side * CHAIR_Z), jitter, TABLE_GAP)
+            if keep_apart([seat], placed[1:], CHAIR_GAP):
+                placed.append(seat)
+                break
     return placed
 
 
