@@ -18,6 +18,8 @@ from timing import Table, Timing, write_json
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "code"), str(ROOT / "tests" / "reference")]
 
+from cnsr import cli  # noqa: E402
+
 CONFIGS = ("room_beauty.json", "room_beauty_unet.json", "room_beauty_gqn_buffers.json")
 
 
@@ -114,4 +116,4 @@ def measured(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.run(main)
