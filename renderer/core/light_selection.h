@@ -30,7 +30,7 @@ RND_HD LightOf<F> load_lights(const SceneData& scene, const MaskOf<F>& mask, con
     indices.store(index);
     LaneArray<F> sphere{}, power{}, radius{};
     VectorArray<F> radiance{}, center{}, middle{}, edge_u{}, edge_v{};
-    for_lanes(Number<F>::kLanes, mask, [&](int i) {
+    for_lanes(mask, [&](int i) {
         const Light& light = scene.lights[indices.at[i]];
         sphere.at[i] = light.kind == ObjectKind::sphere ? 1.0f : 0.0f;
         power.at[i] = light.power;

@@ -20,7 +20,7 @@ inline constexpr float kLargestFloat = 0x1.fffffep127f;
 template <class F>
 struct Number;
 
-// What can be asked of a mask.
+// What can be asked of a mask: kLanes; any(mask), and at(mask, lane).
 template <class M>
 struct MaskTraits;
 
@@ -39,6 +39,8 @@ struct Number<float> {
 
 template <>
 struct MaskTraits<bool> {
+    static constexpr int kLanes = 1;
+
     RND_HD static bool any(bool mask) { return mask; }
     RND_HD static bool at(bool mask, int) { return mask; }
 };
@@ -112,8 +114,8 @@ RND_HD MaskOf<F> is_finite(const F& a) {
 // Calls `body(i)` for each lane i where the mask is true: for what only one lane at a time can do, as to follow indices
 // into arrays.
 template <class M, class Body>
-RND_HD void for_lanes(int lanes, const M& mask, Body&& body) {
-    for (int i = 0; i < lanes; ++i) {
+RND_HD void for_lanes(const M& mask, Body&& body) {
+    for (int i = 0; i < MaskTraits<M>::kLanes; ++i) {
         if (MaskTraits<M>::at(mask, i)) body(i);
     }
 }

@@ -132,7 +132,7 @@ RND_HD Place<F> place_on_meshes(const SceneData& scene, const MaskOf<F>& mask, c
     const LaneArray<F> v = lanes_of(hit.v);
     IntArray<F> primitive;
     primitive.store(hit.primitive);
-    for_lanes(Number<F>::kLanes, mask, [&](int i) {
+    for_lanes(mask, [&](int i) {
         const Place<float> place =
             place_on_mesh(scene.objects[objects.at[i]], direction.get(i), primitive.at[i], u.at[i], v.at[i]);
         position.set(i, place.position);
@@ -157,7 +157,7 @@ RND_HD void apply_textures(const SceneData& scene, const MaskOf<F>& mask, const 
     const LaneArray<F> u = lanes_of(place.uv.x);
     const LaneArray<F> v = lanes_of(place.uv.y);
     const VectorArray<F> normal = lanes_of(place.geometric_normal);
-    for_lanes(Number<F>::kLanes, mask, [&](int i) {
+    for_lanes(mask, [&](int i) {
         const Object& object = scene.objects[objects.at[i]];
         const bool sphere = object.kind == ObjectKind::sphere;
         const Vec2 uv = sphere ? sphere_uv(object.to_world, normal.get(i)) : Vec2{u.at[i], v.at[i]};

@@ -156,7 +156,7 @@ inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays,
     IntArray<Lanes> object{}, primitive{};
     LaneArray<Lanes> u = lanes_of(load<Lanes>(packet.hit.u));
     LaneArray<Lanes> v = lanes_of(load<Lanes>(packet.hit.v));
-    for_lanes(kLaneCount, found, [&](int lane) {
+    for_lanes(found, [&](int lane) {
         const Triangle triangle = find(packet.hit, lane);
         object.at[lane] = triangle.object;
         primitive.at[lane] = triangle.primitive;

@@ -20,6 +20,8 @@ using UintLanes = uint32_t __attribute__((vector_size(kLaneCount * sizeof(uint32
 // True is -1, all bits set.
 template <>
 struct MaskTraits<IntLanes> {
+    static constexpr int kLanes = kLaneCount;
+
     static bool any(const IntLanes& mask) {
         int32_t bits = 0;
         for (int i = 0; i < kLaneCount; ++i) bits |= mask[i];

@@ -231,7 +231,7 @@ class RecordingScene {
         const VectorArray<Lanes> origin = lanes_of(rays.origin);
         const VectorArray<Lanes> direction = lanes_of(rays.direction);
         const IntLanes traced = mask & embree_->can_trace(rays);
-        for_lanes(kLaneCount, traced, [&](int lane) {
+        for_lanes(traced, [&](int lane) {
             const Ray ray{origin.get(lane), rays.t_min[lane], direction.get(lane), rays.t_max[lane]};
             rays_.push_back({ray, kind});
         });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
@@ -87,7 +88,7 @@ class ObservedScene:
         return torch.cat([part.flatten(1) for part in self.model.encode(named, poses, self.iteration)], dim=1)
 
 
-class ObservationSums:
+class ObservationSums(ABC):
     """|gradient x input| of a scene's observations, summed over outputs.
 
     Attributes:
@@ -100,9 +101,9 @@ class ObservationSums:
             name: image.new_zeros(image.shape[1:]) for name, image in zip(scene.passes, scene.images, strict=True)
         }
 
+    @abstractmethod
     def add(self, rows: Tensor) -> None:
         """Add outputs, whose gradients with respect to the representation are [k, sum of R_i h_i w_i]."""
-        raise NotImplementedError
 
 
 class _SumsByJacobian(ObservationSums):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-sys.path.append(str(Path(__file__).parent))  # window_driving, beside the tests (importlib mode)
+sys.path.append(str(Path(__file__).parent))  # what drives viewers, beside the tests (importlib mode)
 
 from cnsr.config import parse_config
 from cnsr.models.model import SceneModel

@@ -1,11 +1,13 @@
 """What a user can do in visualize-gqn, and what comes of it; without a window."""
 
+import functools
 import math
 import time
 
 import numpy as np
 import pytest
 import torch
+from controller_driving import press_key
 
 from cnsr.buffers import BUFFERS
 from cnsr.config import load_config, parse_config
@@ -17,10 +19,7 @@ from cnsr.viewers.walk_actions import ACTIONS
 from cnsr.viewers.walk_controller import SAMPLES, WalkController
 from cnsr.viewers.walk_scenes import SceneSupply
 
-
-def press(controller, key):
-    (action,) = [action for action in ACTIONS if action.key == key]
-    action.perform(controller)
+press = functools.partial(press_key, ACTIONS)
 
 
 def wait_for(controller, condition):
