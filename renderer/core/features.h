@@ -55,7 +55,7 @@ RND_HD F sample_shadow(const Scene& scene, const MaskOf<F>& mask, const Surface<
     const F choice = sampler.pair(kShadowLightSlot).x * static_cast<float>(data.light_count);
     const IntOf<F> last = IntOf<F>{} + (data.light_count - 1);
     const IntOf<F> index = minimum(Number<F>::to_int(choice), last);
-    const LightOf<F> light = load_lights<F>(data, mask, index);
+    const LightOf<F> light = load_lights<F>(data, index);
     const LightConnection<F> connection = connect(surface, light, index, sampler.pair(kShadowSlot));
     const MaskOf<F> connected = mask & (connection.pdf > 0.0f);
     const MaskOf<F> visible = connected & !scene.occluded(connected, connection.ray);

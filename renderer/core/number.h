@@ -17,6 +17,8 @@ inline constexpr float kLargestFloat = 0x1.fffffep127f;
 //     kLanes
 //     sqrt, to_float, to_int   of each lane
 //     sum(x, first, end)       of the lanes [first, end), in double precision
+//     lookup(numbers, index, count)   numbers[index] of each lane; there are `count`, and room behind them up to a
+//                              multiple of kRowMultiple (core/table.h)
 template <class F>
 struct Number;
 
@@ -35,6 +37,7 @@ struct Number<float> {
     RND_HD static float to_float(int32_t x) { return static_cast<float>(x); }
     RND_HD static int32_t to_int(float x) { return static_cast<int32_t>(x); }
     RND_HD static double sum(float x, int first, int end) { return first < end ? static_cast<double>(x) : 0.0; }
+    RND_HD static float lookup(const float* numbers, int32_t index, int32_t) { return numbers[index]; }
 };
 
 template <>
@@ -52,10 +55,10 @@ using IntOf = typename Number<F>::Int;
 template <class F>
 using UintOf = typename Number<F>::Uint;
 
-// The same number in every lane.
+// The same number in every lane. (Subtracting zero changes no number, not even -0, and costs nothing.)
 template <class F>
 RND_HD F spread(float x) {
-    return F{} + x;
+    return x - F{};
 }
 
 template <class M>

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/lights.h"
+#include "core/table.h"
 #include "core/texture.h"
 
 namespace rnd {
@@ -73,7 +74,66 @@ struct Light {
     SphereShape sphere;
 };
 
+// What shading needs of objects and their materials. Vectors take three rows.
+enum class ObjectField : int32_t {
+    kind,
+    light,
+    textured,  // 1 or 0
+    offset,
+    roughness,
+    ior,
+    id,
+    radius,
+    color,
+    center = color + 3,  // of grids and spheres
+    edge_u = center + 3,
+    edge_v = edge_u + 3,
+    normal = edge_v + 3,
+    end = normal + 3,
+};
+
+enum class LightField : int32_t {
+    is_sphere,  // 1 or 0
+    power,
+    radius,
+    radiance,
+    center = radiance + 3,
+    edge_u = center + 3,
+    edge_v = edge_u + 3,
+    end = edge_v + 3,
+};
+
+RND_HD void write_object(TableWriter<ObjectField>& table, int32_t i, const Object& object, const Material& material) {
+    const bool sphere = object.kind == ObjectKind::sphere;
+    table.set(ObjectField::kind, i, static_cast<float>(object.kind));
+    table.set(ObjectField::light, i, static_cast<float>(object.light));
+    table.set(ObjectField::textured, i, material.texture == kNone ? 0.0f : 1.0f);
+    table.set(ObjectField::offset, i, object.offset);
+    table.set(ObjectField::roughness, i, material.roughness);
+    table.set(ObjectField::ior, i, material.ior);
+    table.set(ObjectField::id, i, material.id);
+    table.set(ObjectField::radius, i, object.sphere.radius);
+    table.set(ObjectField::color, i, material.color);
+    table.set(ObjectField::center, i, sphere ? object.sphere.center : object.rectangle.center);
+    table.set(ObjectField::edge_u, i, object.rectangle.edge_u);
+    table.set(ObjectField::edge_v, i, object.rectangle.edge_v);
+    table.set(ObjectField::normal, i, object.normal);
+}
+
+RND_HD void write_light(TableWriter<LightField>& table, int32_t i, const Light& light) {
+    const bool sphere = light.kind == ObjectKind::sphere;
+    table.set(LightField::is_sphere, i, sphere ? 1.0f : 0.0f);
+    table.set(LightField::power, i, light.power);
+    table.set(LightField::radius, i, light.sphere.radius);
+    table.set(LightField::radiance, i, light.radiance);
+    table.set(LightField::center, i, sphere ? light.sphere.center : light.rectangle.center);
+    table.set(LightField::edge_u, i, light.rectangle.edge_u);
+    table.set(LightField::edge_v, i, light.rectangle.edge_v);
+}
+
 struct SceneData {
+    Table<ObjectField> object_table;
+    Table<LightField> light_table;
     const Object* objects = nullptr;
     const Material* materials = nullptr;
     const TextureView* textures = nullptr;

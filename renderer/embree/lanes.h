@@ -3,6 +3,10 @@
 
 #include "core/number.h"
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace rnd {
 
 #if defined(__AVX512F__)
@@ -22,10 +26,20 @@ template <>
 struct MaskTraits<IntLanes> {
     static constexpr int kLanes = kLaneCount;
 
+    // One instruction where there is one; compilers make a tree of shuffles of the loop.
     static bool any(const IntLanes& mask) {
+#if defined(__AVX512F__)
+        const auto bits = reinterpret_cast<__m512i>(mask);
+        return _mm512_test_epi32_mask(bits, bits) != 0;
+#elif defined(__AVX__)
+        return _mm256_movemask_ps(reinterpret_cast<__m256>(mask)) != 0;
+#elif defined(__SSE2__)
+        return _mm_movemask_ps(reinterpret_cast<__m128>(mask)) != 0;
+#else
         int32_t bits = 0;
         for (int i = 0; i < kLaneCount; ++i) bits |= mask[i];
         return bits != 0;
+#endif
     }
     static bool at(const IntLanes& mask, int lane) { return mask[lane] != 0; }
 };
@@ -50,8 +64,34 @@ struct Number<Lanes> {
         for (int i = first; i < end; ++i) sum += static_cast<double>(x[i]);
         return sum;
     }
+    static Lanes lookup(const float* numbers, const IntLanes& index, int32_t count) {
+#if __has_builtin(__builtin_shuffle)
+        // A vector of numbers, shuffled: up to a few of them, that is faster than loading numbers one by one.
+        if (count <= kMostShuffled) {
+            Lanes found = shuffle(numbers, index);
+            for (int32_t first = kLaneCount; first < count; first += kLaneCount) {
+                found = index < first ? found : shuffle(numbers + first, index);
+            }
+            return found;
+        }
+#endif
+        Lanes found;
+        for (int i = 0; i < kLaneCount; ++i) found[i] = numbers[index[i]];
+        return found;
+    }
 
   private:
+#if __has_builtin(__builtin_shuffle)
+    static constexpr int32_t kMostShuffled = 4 * kLaneCount;
+
+    // The indices are taken modulo the number of lanes.
+    static Lanes shuffle(const float* numbers, const IntLanes& index) {
+        Lanes some;
+        __builtin_memcpy(&some, numbers, sizeof(some));
+        return __builtin_shuffle(some, index);
+    }
+#endif
+
     // In pairs, of pairs, ...: fewer steps that wait for each other.
     static double sum_of_all(const Lanes& x) {
         double sums[kLaneCount];

@@ -64,6 +64,14 @@ float largest_coordinate(const RectangleShape& r) {
     return max_abs_component(r.center) + max_abs_component(r.edge_u) + max_abs_component(r.edge_v);
 }
 
+// Makes room for the table of so many things.
+template <class Field>
+TableWriter<Field> new_table(std::vector<float>& numbers, size_t things) {
+    const auto count = static_cast<int32_t>(things);
+    numbers.assign(static_cast<size_t>(table_size<Field>(count)), 0.0f);
+    return {numbers.data(), count};
+}
+
 bool is_moderate(float extent) {
     return extent >= 1e-6f && extent <= 1e6f;
 }
@@ -80,6 +88,18 @@ bool is_moderate(const Object& object) {
 }
 
 }  // namespace
+
+void Scene::make_tables() {
+    TableWriter<ObjectField> objects = new_table<ObjectField>(object_numbers_, objects_.size());
+    for (size_t i = 0; i < objects_.size(); ++i) {
+        const Object& object = objects_[i];
+        write_object(objects, static_cast<int32_t>(i), object, materials_[static_cast<size_t>(object.material)]);
+    }
+    data_.object_table = objects.table();
+    TableWriter<LightField> lights = new_table<LightField>(light_numbers_, lights_.size());
+    for (size_t i = 0; i < lights_.size(); ++i) write_light(lights, static_cast<int32_t>(i), lights_[i]);
+    data_.light_table = lights.table();
+}
 
 void Scene::build() {
     const auto is_simple = [](const Object& object) { return object.kind != ObjectKind::mesh; };
@@ -229,6 +249,7 @@ std::shared_ptr<Scene> SceneBuilder::finish() {
     scene.data_.light_count = static_cast<int32_t>(scene.lights_.size());
     scene.data_.hidden_light_count =
         static_cast<int32_t>(std::ranges::count_if(scene.lights_, [](const Light& light) { return light.hidden; }));
+    scene.make_tables();
     scene.build();
     return std::shared_ptr<Scene>(std::move(scene_));
 }

@@ -30,6 +30,7 @@ class Scene {
     friend class SceneBuilder;
     Scene() = default;
 
+    void make_tables();
     void build();
 
     std::shared_ptr<Device> device_;
@@ -39,6 +40,8 @@ class Scene {
     std::vector<Material> materials_;
     std::vector<Object> objects_;
     std::vector<Light> lights_;
+    std::vector<float> object_numbers_;
+    std::vector<float> light_numbers_;
     SceneData data_;
 
     DirectShapes direct_;
