@@ -22,7 +22,7 @@ inline constexpr float kLargestFloat = 0x1.fffffep127f;
 template <class F>
 struct Number;
 
-// What can be asked of a mask: kLanes; any(mask), and at(mask, lane).
+// What can be asked of a mask: a bit for each lane, and which is the lowest of some bits.
 template <class M>
 struct MaskTraits;
 
@@ -42,10 +42,8 @@ struct Number<float> {
 
 template <>
 struct MaskTraits<bool> {
-    static constexpr int kLanes = 1;
-
-    RND_HD static bool any(bool mask) { return mask; }
-    RND_HD static bool at(bool mask, int) { return mask; }
+    RND_HD static uint32_t bits(bool mask) { return mask ? 1 : 0; }
+    RND_HD static int lowest(uint32_t) { return 0; }
 };
 
 template <class F>
@@ -63,7 +61,7 @@ RND_HD F spread(float x) {
 
 template <class M>
 RND_HD bool any(const M& mask) {
-    return MaskTraits<M>::any(mask);
+    return MaskTraits<M>::bits(mask) != 0;
 }
 template <class M>
 RND_HD bool none(const M& mask) {
@@ -118,9 +116,7 @@ RND_HD MaskOf<F> is_finite(const F& a) {
 // into arrays.
 template <class M, class Body>
 RND_HD void for_lanes(const M& mask, Body&& body) {
-    for (int i = 0; i < MaskTraits<M>::kLanes; ++i) {
-        if (MaskTraits<M>::at(mask, i)) body(i);
-    }
+    for (uint32_t left = MaskTraits<M>::bits(mask); left != 0; left &= left - 1) body(MaskTraits<M>::lowest(left));
 }
 
 // Lanes that are written and read one at a time; `LaneArray<F> x{}` are zeros.

@@ -17,6 +17,9 @@ constexpr unsigned kFirstInstance = 2;
 // stays cheaper than a millisecond.
 constexpr uint32_t kLargestMergedMesh = 256;
 
+// Rays are tested against the boxes of so many objects each; of more, against the box around them all.
+constexpr size_t kMostBoxes = 8;
+
 // Rays may start this far from the origin at least, objects or not: cameras.
 constexpr double kLeastReach = 1e6;
 
@@ -70,6 +73,34 @@ void occlude_by_sphere(const RTCOccludedFunctionNArguments* arguments) {
     }
 }
 
+Box box_of(RTCScene scene) {
+    RTCBounds bounds;
+    rtcGetSceneBounds(scene, &bounds);
+    return {{bounds.lower_x, bounds.lower_y, bounds.lower_z}, {bounds.upper_x, bounds.upper_y, bounds.upper_z}};
+}
+
+void extend(Box& box, const Vec3& point) {
+    box.lower = {minimum(box.lower.x, point.x), minimum(box.lower.y, point.y), minimum(box.lower.z, point.z)};
+    box.upper = {maximum(box.upper.x, point.x), maximum(box.upper.y, point.y), maximum(box.upper.z, point.z)};
+}
+
+// The box around a mesh in the world: around its points if they are few, else around its own box.
+Box box_of(const Mesh& mesh, const Affine& to_world) {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    Box box{{kInfinity, kInfinity, kInfinity}, {-kInfinity, -kInfinity, -kInfinity}};
+    if (mesh.triangle_count() <= kLargestMergedMesh) {
+        for (const Vec3& position : mesh.positions()) extend(box, to_world.point(position));
+        return box;
+    }
+    const Box own = box_of(mesh.scene());
+    for (unsigned corner = 0; corner < 8; ++corner) {
+        extend(box, to_world.point({(corner & 1u) != 0 ? own.upper.x : own.lower.x,
+                                    (corner & 2u) != 0 ? own.upper.y : own.lower.y,
+                                    (corner & 4u) != 0 ? own.upper.z : own.lower.z}));
+    }
+    return box;
+}
+
 }  // namespace
 
 Accelerator::Accelerator(const Device& device, std::span<const Object> objects,
@@ -103,18 +134,23 @@ Accelerator::Accelerator(const Device& device, std::span<const Object> objects,
     rtcCommitScene(scene_.get());
     device.check("building a scene");
     empty_ = included.empty();
-    set_bounds();
+    make_boxes(objects, meshes, included);
 }
 
-void Accelerator::set_bounds() {
-    RTCBounds bounds;
-    rtcGetSceneBounds(scene_.get(), &bounds);
-    lower_ = {bounds.lower_x, bounds.lower_y, bounds.lower_z};
-    upper_ = {bounds.upper_x, bounds.upper_y, bounds.upper_z};
+void Accelerator::make_boxes(std::span<const Object> objects, std::span<const std::shared_ptr<Mesh>> meshes,
+                             std::span<const uint32_t> included) {
+    const auto is_mesh = [&](uint32_t i) { return objects[i].kind == ObjectKind::mesh; };
+    if (included.size() <= kMostBoxes && std::ranges::all_of(included, is_mesh)) {
+        for (const uint32_t i : included) add_box(box_of(*meshes[i], objects[i].to_world));
+    } else {
+        add_box(box_of(scene_.get()));
+    }
+}
+
+void Accelerator::add_box(const Box& box) {
     // As much as ray origins keep from surfaces: far more than rounding moves where a ray meets the box.
-    const float margin = kRelativeOffset * maximum(max_abs_component(lower_), max_abs_component(upper_));
-    lower_ = lower_ - Vec3{margin, margin, margin};
-    upper_ = upper_ + Vec3{margin, margin, margin};
+    const float margin = kRelativeOffset * maximum(max_abs_component(box.lower), max_abs_component(box.upper));
+    boxes_.push_back({box.lower - Vec3{margin, margin, margin}, box.upper + Vec3{margin, margin, margin}});
 }
 
 void Accelerator::add_grid(const RectangleShape& r, uint32_t object) {

@@ -18,6 +18,12 @@ inline constexpr float kFarthestRay = 1.8e18f;
 // Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
 inline constexpr float kRelativeOffset = 0x1p-18f;
 
+// From corner to corner.
+struct Box {
+    Vec3 lower;
+    Vec3 upper;
+};
+
 class Accelerator {
   public:
     // Holds those of the objects whose numbers are `included`; `meshes` has an entry for each object, null where it is
@@ -32,8 +38,8 @@ class Accelerator {
     // that are not finite, which degenerate geometry can bring about, and those that start too far out. Such rays hit
     // nothing.
     IntLanes can_trace(const RayOf<Lanes>& rays) const;
-    // Which rays come through the box around all objects.
-    IntLanes meets_bounds(const RayOf<Lanes>& rays) const;
+    // Which rays come near objects.
+    IntLanes meets_boxes(const RayOf<Lanes>& rays) const;
     // Writes the nearest hit of each ray of `mask` to `hits` and its distance to the ray's t_max. Returns which rays
     // hit something.
     IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
@@ -62,7 +68,10 @@ class Accelerator {
     // so, `farthest_` becomes what that allows.
     bool can_be_instance(const Affine& to_world, double reach);
     void attach_instance(const Device& device, const Mesh& mesh, const Affine& to_world, uint32_t object);
-    void set_bounds();
+    void make_boxes(std::span<const Object> objects, std::span<const std::shared_ptr<Mesh>> meshes,
+                    std::span<const uint32_t> included);
+    void add_box(const Box& box);
+    static IntLanes meets(const Box& box, const RayOf<Lanes>& rays);
     // What a lane has hit.
     Triangle find(const decltype(RayHitPacket::hit)& hits, int lane) const;
 
@@ -73,7 +82,7 @@ class Accelerator {
     std::vector<uint32_t> spheres_;    // their objects
     std::vector<uint32_t> instances_;  // objects, by the geometry number of their instance
     float farthest_ = kFarthestRay;    // coordinate from which a ray may start
-    Vec3 lower_, upper_;               // corners of the box around all objects, a little enlarged
+    std::vector<Box> boxes_;           // around objects, a little enlarged
     bool empty_ = true;
     SceneOwner scene_;
 };
@@ -86,7 +95,7 @@ inline IntLanes Accelerator::can_trace(const RayOf<Lanes>& rays) const {
            (rays.t_max >= rays.t_min);
 }
 
-inline IntLanes Accelerator::meets_bounds(const RayOf<Lanes>& rays) const {
+inline IntLanes Accelerator::meets(const Box& box, const RayOf<Lanes>& rays) {
     Lanes enter = rays.t_min;
     Lanes leave = rays.t_max;
     const auto clip = [&](const Lanes& origin, const Lanes& direction, float lower, float upper) {
@@ -99,10 +108,16 @@ inline IntLanes Accelerator::meets_bounds(const RayOf<Lanes>& rays) const {
         enter = select(IntLanes(first > enter), first, enter);
         leave = select(IntLanes(last < leave), last, leave);
     };
-    clip(rays.origin.x, rays.direction.x, lower_.x, upper_.x);
-    clip(rays.origin.y, rays.direction.y, lower_.y, upper_.y);
-    clip(rays.origin.z, rays.direction.z, lower_.z, upper_.z);
+    clip(rays.origin.x, rays.direction.x, box.lower.x, box.upper.x);
+    clip(rays.origin.y, rays.direction.y, box.lower.y, box.upper.y);
+    clip(rays.origin.z, rays.direction.z, box.lower.z, box.upper.z);
     return enter <= leave;
+}
+
+inline IntLanes Accelerator::meets_boxes(const RayOf<Lanes>& rays) const {
+    IntLanes met{};
+    for (const Box& box : boxes_) met |= meets(box, rays);
+    return met;
 }
 
 template <class Packet>
@@ -144,7 +159,7 @@ inline Accelerator::Triangle Accelerator::find(const decltype(RayHitPacket::hit)
 }
 
 inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
-    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays);
     if (none(traced)) return traced;
     RayHitPacket packet;
     fill(packet.ray, rays);
@@ -175,7 +190,7 @@ inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays,
 }
 
 inline IntLanes Accelerator::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
-    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays);
     if (none(traced)) return traced;
     RayPacket packet;
     fill(packet, rays);

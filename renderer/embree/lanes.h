@@ -1,6 +1,8 @@
 // Vectors of floats as the core's number type, as wide as the CPU's registers (vector extensions of GCC and Clang).
 #pragma once
 
+#include <bit>
+
 #include "core/number.h"
 
 #if defined(__SSE2__)
@@ -24,24 +26,22 @@ using UintLanes = uint32_t __attribute__((vector_size(kLaneCount * sizeof(uint32
 // True is -1, all bits set.
 template <>
 struct MaskTraits<IntLanes> {
-    static constexpr int kLanes = kLaneCount;
-
-    // One instruction where there is one; compilers make a tree of shuffles of the loop.
-    static bool any(const IntLanes& mask) {
+    // One instruction where there is one.
+    static uint32_t bits(const IntLanes& mask) {
 #if defined(__AVX512F__)
-        const auto bits = reinterpret_cast<__m512i>(mask);
-        return _mm512_test_epi32_mask(bits, bits) != 0;
+        const auto lanes = reinterpret_cast<__m512i>(mask);
+        return _mm512_test_epi32_mask(lanes, lanes);
 #elif defined(__AVX__)
-        return _mm256_movemask_ps(reinterpret_cast<__m256>(mask)) != 0;
+        return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
 #elif defined(__SSE2__)
-        return _mm_movemask_ps(reinterpret_cast<__m128>(mask)) != 0;
+        return static_cast<uint32_t>(_mm_movemask_ps(reinterpret_cast<__m128>(mask)));
 #else
-        int32_t bits = 0;
-        for (int i = 0; i < kLaneCount; ++i) bits |= mask[i];
-        return bits != 0;
+        uint32_t bits = 0;
+        for (int i = 0; i < kLaneCount; ++i) bits |= (static_cast<uint32_t>(mask[i]) & 1u) << i;
+        return bits;
 #endif
     }
-    static bool at(const IntLanes& mask, int lane) { return mask[lane] != 0; }
+    static int lowest(uint32_t bits) { return std::countr_zero(bits); }
 };
 
 template <>
