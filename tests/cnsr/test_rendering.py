@@ -117,7 +117,8 @@ def test_views_of_one_scene_share_what_was_built_of_it(tracer: rendering.PathTra
         paths[-1].write_text(json.dumps(described))
     first = tracer.load_scene(paths[0])
     second = tracer.load_scene(paths[1], first)
-    assert second.native is first.native and second.source == str(paths[1])
+    assert second.native is first.native
+    assert second.source == str(paths[1])
     images = [tracer.render(loaded, size=8, samples=4).buffers["beauty"] for loaded in (second, paths[1], first)]
     np.testing.assert_array_equal(images[0], images[1])
     assert (images[0] != images[2]).any()

@@ -49,8 +49,10 @@ def test_views_of_one_scene_share_all_but_camera_and_seed(write):
     first = read_view(write("view000.json", view()))
     path = write("view001.json", view(seed=-7, position=(3, 1, 0)))
     second = read_view(path, first)
-    assert second.scene == load_scene(path) and second.scene.folder == path.parent
-    assert second.scene.seed == -7 and second.scene.camera.position == (3, 1, 0)
+    assert second.scene == load_scene(path)
+    assert second.scene.folder == path.parent
+    assert second.scene.seed == -7
+    assert second.scene.camera.position == (3, 1, 0)
     for part in ("materials", "lights", "geometry"):
         assert getattr(second.scene, part) is getattr(first.scene, part)
     third = write("view002.json", view(seed=2))
