@@ -39,10 +39,13 @@ class DirectShapes {
     };
     struct GridHit {
         IntLanes met;
-        Lanes t, u, v;
+        Lanes t;
+        Lanes u{}, v{};  // from the center
     };
 
-    static GridHit meet(const Grid& grid, const RayOf<Lanes>& rays);
+    static GridHit meet(const Grid& grid, const RayOf<Lanes>& rays, const Lanes& t_max);
+    // To the grid's plane.
+    static Lanes distance(const Grid& grid, const Vector3<Lanes>& from_center, const RayOf<Lanes>& rays);
     static Lanes meet(const Sphere& sphere, const RayOf<Lanes>& rays);
 
     std::vector<Grid> grids_;
@@ -51,21 +54,24 @@ class DirectShapes {
 
 // --- the hot path ---
 
-inline DirectShapes::GridHit DirectShapes::meet(const Grid& grid, const RayOf<Lanes>& rays) {
-    // A little more than the grid, so that no ray slips through where two of them touch.
-    constexpr float kMargin = 0x1p-20f;
+inline Lanes DirectShapes::distance(const Grid& grid, const Vector3<Lanes>& from_center, const RayOf<Lanes>& rays) {
     const Vector3<Lanes> normal = spread<Lanes>(grid.normal);
+    return -dot(normal, from_center) / dot(normal, rays.direction);
+}
+
+inline DirectShapes::GridHit DirectShapes::meet(const Grid& grid, const RayOf<Lanes>& rays, const Lanes& t_max) {
+    // A little more than the grid, so that no ray slips through where two of them touch.
+    constexpr float kReach = 0.5f + 0x1p-20f;
     const Vector3<Lanes> from_center = rays.origin - spread<Lanes>(grid.center);
     GridHit hit;
-    hit.t = -dot(normal, from_center) / dot(normal, rays.direction);
-    const Vector3<Lanes> point = from_center + rays.direction * hit.t;
-    const Lanes u = dot(spread<Lanes>(grid.along_u), point);
-    const Lanes v = dot(spread<Lanes>(grid.along_v), point);
+    hit.t = distance(grid, from_center, rays);
     // Rays in the plane have no t, and all comparisons are false.
-    hit.met =
-        (hit.t > rays.t_min) & (hit.t < rays.t_max) & (absolute(u) <= 0.5f + kMargin) & (absolute(v) <= 0.5f + kMargin);
-    hit.u = u + 0.5f;
-    hit.v = v + 0.5f;
+    hit.met = (hit.t > rays.t_min) & (hit.t < t_max);
+    if (none(hit.met)) return hit;
+    const Vector3<Lanes> point = from_center + rays.direction * hit.t;
+    hit.u = dot(spread<Lanes>(grid.along_u), point);
+    hit.v = dot(spread<Lanes>(grid.along_v), point);
+    hit.met = hit.met & (absolute(hit.u) <= kReach) & (absolute(hit.v) <= kReach);
     return hit;
 }
 
@@ -74,29 +80,35 @@ inline Lanes DirectShapes::meet(const Sphere& sphere, const RayOf<Lanes>& rays) 
 }
 
 inline IntLanes DirectShapes::intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
-    IntLanes found{};
+    // Copies, so that they stay in registers.
+    Lanes t_max = select(mask, rays.t_max, spread<Lanes>(-1.0f));
+    Lanes u{};
+    Lanes v{};
+    IntLanes object = IntLanes{} + kNone;
     for (const Grid& grid : grids_) {
-        const GridHit hit = meet(grid, rays);
-        const IntLanes met = mask & hit.met;
-        rays.t_max = select(met, hit.t, rays.t_max);
-        hits.u = select(met, hit.u, hits.u);
-        hits.v = select(met, hit.v, hits.v);
-        hits.object = select(met, IntLanes(IntLanes{} + grid.object), hits.object);
-        found |= met;
+        const GridHit hit = meet(grid, rays, t_max);
+        t_max = select(hit.met, hit.t, t_max);
+        u = select(hit.met, hit.u, u);
+        v = select(hit.met, hit.v, v);
+        object = select(hit.met, IntLanes(IntLanes{} + grid.object), object);
     }
     for (const Sphere& sphere : spheres_) {
         const Lanes t = meet(sphere, rays);
-        const IntLanes met = mask & (t > rays.t_min) & (t < rays.t_max);
-        rays.t_max = select(met, t, rays.t_max);
-        hits.object = select(met, IntLanes(IntLanes{} + sphere.object), hits.object);
-        found |= met;
+        const IntLanes met = (t > rays.t_min) & (t < t_max);
+        t_max = select(met, t, t_max);
+        object = select(met, IntLanes(IntLanes{} + sphere.object), object);
     }
+    const IntLanes found = object != kNone;
+    rays.t_max = select(found, t_max, rays.t_max);
+    hits.u = select(found, Lanes(u + 0.5f), hits.u);
+    hits.v = select(found, Lanes(v + 0.5f), hits.v);
+    hits.object = select(found, object, hits.object);
     return found;
 }
 
 inline IntLanes DirectShapes::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
     IntLanes hidden{};
-    for (const Grid& grid : grids_) hidden |= meet(grid, rays).met;
+    for (const Grid& grid : grids_) hidden |= meet(grid, rays, rays.t_max).met;
     for (const Sphere& sphere : spheres_) {
         const Lanes t = meet(sphere, rays);
         hidden |= (t > rays.t_min) & (t < rays.t_max);
