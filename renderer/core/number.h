@@ -16,6 +16,7 @@ inline constexpr float kLargestFloat = 0x1.fffffep127f;
 //     Mask, Int, Uint          a truth value, an int32_t and a uint32_t in each lane
 //     kLanes
 //     sqrt, to_float, to_int   of each lane
+//     reverse_bits(x)          of each Uint
 //     sum(x, first, end)       of the lanes [first, end), in double precision
 //     lookup(numbers, index, count)   numbers[index] of each lane; there are `count`, and room behind them up to a
 //                              multiple of kRowMultiple (core/table.h)
@@ -25,6 +26,15 @@ struct Number;
 // What can be asked of a mask: a bit for each lane, and which is the lowest of some bits.
 template <class M>
 struct MaskTraits;
+
+template <class U>
+RND_HD U reversed_bits(U x) {
+    x = ((x >> 1) & 0x55555555u) | ((x & 0x55555555u) << 1);
+    x = ((x >> 2) & 0x33333333u) | ((x & 0x33333333u) << 2);
+    x = ((x >> 4) & 0x0f0f0f0fu) | ((x & 0x0f0f0f0fu) << 4);
+    x = ((x >> 8) & 0x00ff00ffu) | ((x & 0x00ff00ffu) << 8);
+    return (x >> 16) | (x << 16);
+}
 
 template <>
 struct Number<float> {
@@ -37,6 +47,7 @@ struct Number<float> {
     RND_HD static float to_float(int32_t x) { return static_cast<float>(x); }
     RND_HD static int32_t to_int(float x) { return static_cast<int32_t>(x); }
     RND_HD static double sum(float x, int first, int end) { return first < end ? static_cast<double>(x) : 0.0; }
+    RND_HD static uint32_t reverse_bits(uint32_t x) { return reversed_bits(x); }
     RND_HD static float lookup(const float* numbers, int32_t index, int32_t) { return numbers[index]; }
 };
 

@@ -13,10 +13,6 @@ constexpr unsigned kTriangles = 0;
 constexpr unsigned kSpheres = 1;
 constexpr unsigned kFirstInstance = 2;
 
-// Meshes up to this size become triangles of the whole: rays then meet one structure instead of two, and building it
-// stays cheaper than a millisecond.
-constexpr uint32_t kLargestMergedMesh = 256;
-
 // Rays are tested against the boxes of so many objects each; of more, against the box around them all.
 constexpr size_t kMostBoxes = 8;
 
@@ -79,16 +75,10 @@ Box box_of(RTCScene scene) {
     return {{bounds.lower_x, bounds.lower_y, bounds.lower_z}, {bounds.upper_x, bounds.upper_y, bounds.upper_z}};
 }
 
-void extend(Box& box, const Vec3& point) {
-    box.lower = {minimum(box.lower.x, point.x), minimum(box.lower.y, point.y), minimum(box.lower.z, point.z)};
-    box.upper = {maximum(box.upper.x, point.x), maximum(box.upper.y, point.y), maximum(box.upper.z, point.z)};
-}
-
 // The box around a mesh in the world: around its points if they are few, else around its own box.
 Box box_of(const Mesh& mesh, const Affine& to_world) {
-    constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    Box box{{kInfinity, kInfinity, kInfinity}, {-kInfinity, -kInfinity, -kInfinity}};
-    if (mesh.triangle_count() <= kLargestMergedMesh) {
+    Box box = empty_box();
+    if (mesh.is_small()) {
         for (const Vec3& position : mesh.positions()) extend(box, to_world.point(position));
         return box;
     }
@@ -121,7 +111,9 @@ Accelerator::Accelerator(const Device& device, std::span<const Object> objects,
                 sphere_shapes_.push_back(object.sphere);
                 break;
             case ObjectKind::mesh:
-                if (meshes[i]->triangle_count() <= kLargestMergedMesh || !can_be_instance(object.to_world, reach)) {
+                // Small meshes become triangles of the whole: rays then meet one structure instead of two, and building
+                // it stays cheaper than a millisecond.
+                if (meshes[i]->is_small() || !can_be_instance(object.to_world, reach)) {
                     merge_mesh(*meshes[i], object.to_world, i);
                 } else {
                     attach_instance(device, *meshes[i], object.to_world, i);
@@ -141,16 +133,10 @@ void Accelerator::make_boxes(std::span<const Object> objects, std::span<const st
                              std::span<const uint32_t> included) {
     const auto is_mesh = [&](uint32_t i) { return objects[i].kind == ObjectKind::mesh; };
     if (included.size() <= kMostBoxes && std::ranges::all_of(included, is_mesh)) {
-        for (const uint32_t i : included) add_box(box_of(*meshes[i], objects[i].to_world));
+        for (const uint32_t i : included) boxes_.push_back(with_margin(box_of(*meshes[i], objects[i].to_world)));
     } else {
-        add_box(box_of(scene_.get()));
+        boxes_.push_back(with_margin(box_of(scene_.get())));
     }
-}
-
-void Accelerator::add_box(const Box& box) {
-    // As much as ray origins keep from surfaces: far more than rounding moves where a ray meets the box.
-    const float margin = kRelativeOffset * maximum(max_abs_component(box.lower), max_abs_component(box.upper));
-    boxes_.push_back({box.lower - Vec3{margin, margin, margin}, box.upper + Vec3{margin, margin, margin}});
 }
 
 void Accelerator::add_grid(const RectangleShape& r, uint32_t object) {

@@ -7,22 +7,13 @@
 #include <span>
 #include <vector>
 
-#include "core/scene_data.h"
+#include "embree/box.h"
 #include "embree/mesh.h"
 
 namespace rnd::embree {
 
 // Embree's own limit is 1.844e18.
 inline constexpr float kFarthestRay = 1.8e18f;
-
-// Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
-inline constexpr float kRelativeOffset = 0x1p-18f;
-
-// From corner to corner.
-struct Box {
-    Vec3 lower;
-    Vec3 upper;
-};
 
 class Accelerator {
   public:
@@ -70,8 +61,6 @@ class Accelerator {
     void attach_instance(const Device& device, const Mesh& mesh, const Affine& to_world, uint32_t object);
     void make_boxes(std::span<const Object> objects, std::span<const std::shared_ptr<Mesh>> meshes,
                     std::span<const uint32_t> included);
-    void add_box(const Box& box);
-    static IntLanes meets(const Box& box, const RayOf<Lanes>& rays);
     // What a lane has hit.
     Triangle find(const decltype(RayHitPacket::hit)& hits, int lane) const;
 
@@ -95,28 +84,10 @@ inline IntLanes Accelerator::can_trace(const RayOf<Lanes>& rays) const {
            (rays.t_max >= rays.t_min);
 }
 
-inline IntLanes Accelerator::meets(const Box& box, const RayOf<Lanes>& rays) {
-    Lanes enter = rays.t_min;
-    Lanes leave = rays.t_max;
-    const auto clip = [&](const Lanes& origin, const Lanes& direction, float lower, float upper) {
-        const Lanes inverse = 1.0f / direction;
-        const Lanes at_lower = (lower - origin) * inverse;
-        const Lanes at_upper = (upper - origin) * inverse;
-        // Not a number where a ray runs within a side: selecting the other operand then leaves the bound alone.
-        const Lanes first = minimum(at_upper, at_lower);
-        const Lanes last = maximum(at_upper, at_lower);
-        enter = select(IntLanes(first > enter), first, enter);
-        leave = select(IntLanes(last < leave), last, leave);
-    };
-    clip(rays.origin.x, rays.direction.x, box.lower.x, box.upper.x);
-    clip(rays.origin.y, rays.direction.y, box.lower.y, box.upper.y);
-    clip(rays.origin.z, rays.direction.z, box.lower.z, box.upper.z);
-    return enter <= leave;
-}
-
 inline IntLanes Accelerator::meets_boxes(const RayOf<Lanes>& rays) const {
+    const Vector3<Lanes> inverse = inverse_direction(rays);
     IntLanes met{};
-    for (const Box& box : boxes_) met |= meets(box, rays);
+    for (const Box& box : boxes_) met |= meets(in_all_lanes(box), rays, inverse);
     return met;
 }
 

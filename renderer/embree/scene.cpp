@@ -14,6 +14,9 @@ namespace {
 // packets make; with six walls alone, 2.7 times.
 constexpr size_t kMostDirectShapes = 64;
 
+// Up to so many small meshes are tested one by one: every ray against the boxes of all.
+constexpr std::ptrdiff_t kMostSmallMeshes = 16;
+
 // Embree leaves out what lies beyond 1.8e18.
 constexpr float kFarthestObject = 1e18f;
 
@@ -102,17 +105,27 @@ void Scene::make_tables() {
 }
 
 void Scene::build() {
-    const auto is_simple = [](const Object& object) { return object.kind != ObjectKind::mesh; };
-    const bool few = std::ranges::count_if(objects_, is_simple) <= static_cast<std::ptrdiff_t>(kMostDirectShapes);
+    const auto is_mesh = [](const Object& object) { return object.kind == ObjectKind::mesh; };
+    const auto meshes = static_cast<size_t>(std::ranges::count_if(objects_, is_mesh));
+    const auto is_small = [](const auto& mesh) { return mesh != nullptr && mesh->is_small(); };
+    const bool few_shapes = objects_.size() - meshes <= kMostDirectShapes;
+    const bool few_small = std::ranges::count_if(meshes_, is_small) <= kMostSmallMeshes;
     std::vector<uint32_t> others;
     for (uint32_t i = 0; i < objects_.size(); ++i) {
         const Object& object = objects_[i];
-        if (!few || !is_moderate(object)) {
+        const auto number = static_cast<int32_t>(i);
+        if (is_mesh(object)) {
+            if (few_small && SmallMeshes::can_take(*meshes_[i], object.to_world)) {
+                small_meshes_.add(*meshes_[i], object.to_world, number);
+            } else {
+                others.push_back(i);
+            }
+        } else if (!few_shapes || !is_moderate(object)) {
             others.push_back(i);
         } else if (object.kind == ObjectKind::grid) {
-            direct_.add_grid(object.rectangle, static_cast<int32_t>(i));
+            direct_.add_grid(object.rectangle, number);
         } else {
-            direct_.add_sphere(object.sphere, static_cast<int32_t>(i));
+            direct_.add_sphere(object.sphere, number);
         }
     }
     others_ = std::make_unique<Accelerator>(*device_, objects_, meshes_, others);

@@ -9,6 +9,7 @@
 
 #include "embree/accelerator.h"
 #include "embree/direct_shapes.h"
+#include "embree/small_meshes.h"
 
 namespace rnd::embree {
 
@@ -45,6 +46,7 @@ class Scene {
     SceneData data_;
 
     DirectShapes direct_;
+    SmallMeshes small_meshes_;
     std::unique_ptr<Accelerator> others_;
 };
 
@@ -85,13 +87,15 @@ class SceneBuilder {
 inline IntLanes Scene::intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
     RayOf<Lanes> shortened = rays;
     IntLanes found = direct_.intersect(mask, shortened, hits);
+    if (!small_meshes_.empty()) found |= small_meshes_.intersect(mask, shortened, hits);
     if (!others_->empty()) found |= others_->intersect(mask, shortened, hits);
     hits.t = shortened.t_max;
     return found;
 }
 
 inline IntLanes Scene::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
-    const IntLanes hidden = direct_.occluded(mask, rays);
+    IntLanes hidden = direct_.occluded(mask, rays);
+    if (!small_meshes_.empty()) hidden |= small_meshes_.occluded(mask & ~hidden, rays);
     const IntLanes open = mask & ~hidden;
     if (others_->empty() || none(open)) return hidden;
     return hidden | others_->occluded(open, rays);
