@@ -41,7 +41,8 @@ RND_HD void gather_mirror(const Scene& scene, const MaskOf<F>& mask, const Surfa
     HitOf<F> hit;
     const MaskOf<F> found = scene.intersect(mask, ray, hit);
     if (none(found)) return;
-    const Surface<F> reflected = make_surface(scene.data(), found, ray, hit);
+    Surface<F> reflected;
+    describe_surface(scene.data(), found, ray, hit, reflected);
     features.mirror_hit = select(found, reflected.position, Vector3<F>{});
     features.mirror_normal = select(found, reflected.shading.n, Vector3<F>{});
 }

@@ -116,16 +116,15 @@ RND_HD Vector3<F> met_emission(const SceneData& scene, const Departure<F>& depar
     return emitted;
 }
 
-// Light that reaches the viewer of `first`, the first vertex, along paths of at most `vertices` vertices. The last
-// vertex takes no light sample: it only shows its own emission.
+// Light that reaches the viewer of `surface`, the first vertex, along paths of at most `vertices` vertices. The last
+// vertex takes no light sample: it only shows its own emission. Leaves another vertex in `surface`.
 template <class F, class Scene>
 RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, const Sampler<F>& sampler, MaskOf<F> alive,
-                               const Surface<F>& first, int32_t vertices) {
+                           Surface<F>& surface, int32_t vertices) {
     const SceneData& data = scene.data();
     Path<F> path;
-    const MaskOf<F> shines = alive & (first.light != kNone);
-    if (any(shines)) path.radiance.direct = emission(load_lights<F>(data, first.light), shines, first);
-    Surface<F> surface = first;
+    const MaskOf<F> shines = alive & (surface.light != kNone);
+    if (any(shines)) path.radiance.direct = emission(load_lights<F>(data, surface.light), shines, surface);
     for (; path.vertex < vertices && any(alive); ++path.vertex) {
         const uint32_t slot = kFirstBounceSlot + kSlotsPerBounce * static_cast<uint32_t>(path.vertex - 1);
         const Bsdf<F> bsdf = make_bsdf(surface.color, surface.roughness, surface.ior);
@@ -160,7 +159,7 @@ RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, con
         }
         HitOf<F> hit;
         const MaskOf<F> found = scene.intersect(alive, departure.ray, hit);
-        surface = make_surface(data, found, departure.ray, hit);
+        describe_surface(data, found, departure.ray, hit, surface);
         path.add_met(met_emission(data, departure, alive, found, hit, surface));
         alive = found;
     }
@@ -177,7 +176,8 @@ RND_HD SampleResult<F> trace_samples(const Scene& scene, const Settings& setting
     HitOf<F> hit;
     const MaskOf<F> found = scene.intersect(mask, ray, hit);
     if (none(found)) return {};
-    const Surface<F> surface = make_surface(data, found, ray, hit);
+    Surface<F> surface;
+    describe_surface(data, found, ray, hit, surface);
     SampleResult<F> result;
     result.features = gather_features(scene, settings.buffers, sampler, found, surface, hit.t);
     if ((settings.buffers & kRadianceBuffers) != 0) {
