@@ -120,7 +120,7 @@ RND_HD Vector3<F> met_emission(const SceneData& scene, const Departure<F>& depar
 // vertex takes no light sample: it only shows its own emission. Leaves another vertex in `surface`.
 template <class F, class Scene>
 RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, const Sampler<F>& sampler, MaskOf<F> alive,
-                           Surface<F>& surface, int32_t vertices) {
+                               Surface<F>& surface, int32_t vertices) {
     const SceneData& data = scene.data();
     Path<F> path;
     const MaskOf<F> shines = alive & (surface.light != kNone);

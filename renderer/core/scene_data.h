@@ -18,8 +18,8 @@ struct RayOf {
     F t_max{};
 };
 
-// What an intersection library reports. `u`, `v` are barycentric on triangles (weights of the second and third
-// vertex), in [0, 1] over a grid, and unused on spheres.
+// What an intersection library reports. `primitive`, `u` and `v` are of meshes: the triangle, and the weights of its
+// second and third vertex.
 template <class F>
 struct HitOf {
     F t{};
@@ -57,8 +57,9 @@ struct Object {
     int32_t material = 0;
     int32_t light = kNone;
     float offset = 0.0f;  // how far ray origins keep from the surface: a few rounding errors of its coordinates
-    Vec3 normal;          // grids: the front side
     RectangleShape rectangle;
+    Vec3 normal;            // grids: the front side
+    Vec3 along_u, along_v;  // grids: dot(along_u, a edge_u + b edge_v) = a, and b
     SphereShape sphere;
     Affine to_world;    // meshes; spheres: rotation of the texture
     Affine normal_map;  // meshes
@@ -85,11 +86,11 @@ enum class ObjectField : int32_t {
     id,
     radius,
     color,
-    center = color + 3,  // of grids and spheres
-    edge_u = center + 3,
-    edge_v = edge_u + 3,
-    normal = edge_v + 3,
-    end = normal + 3,
+    center = color + 3,    // of grids and spheres
+    normal = center + 3,   // of grids
+    along_u = normal + 3,  // of grids
+    along_v = along_u + 3,
+    end = along_v + 3,
 };
 
 enum class LightField : int32_t {
@@ -115,9 +116,9 @@ RND_HD void write_object(TableWriter<ObjectField>& table, int32_t i, const Objec
     table.set(ObjectField::radius, i, object.sphere.radius);
     table.set(ObjectField::color, i, material.color);
     table.set(ObjectField::center, i, sphere ? object.sphere.center : object.rectangle.center);
-    table.set(ObjectField::edge_u, i, object.rectangle.edge_u);
-    table.set(ObjectField::edge_v, i, object.rectangle.edge_v);
     table.set(ObjectField::normal, i, object.normal);
+    table.set(ObjectField::along_u, i, object.along_u);
+    table.set(ObjectField::along_v, i, object.along_v);
 }
 
 RND_HD void write_light(TableWriter<LightField>& table, int32_t i, const Light& light) {

@@ -53,10 +53,19 @@ RND_HD Place<F> select(const M& mask, const Place<F>& a, const Place<F>& b) {
             {select(mask, a.uv.x, b.uv.x), select(mask, a.uv.y, b.uv.y)}};
 }
 
+// Without its texture coordinates.
 template <class F>
-RND_HD Place<F> place_on_grid(const RectangleOf<F>& r, const Vector3<F>& normal, const HitOf<F>& hit) {
-    const Vector3<F> position = r.center + r.edge_u * F(hit.u - 0.5f) + r.edge_v * F(hit.v - 0.5f);
-    return {position, normal, normal, {hit.u, hit.v}};
+RND_HD Place<F> place_on_grid(const Vector3<F>& center, const Vector3<F>& normal, const RayOf<F>& ray,
+                              const HitOf<F>& hit) {
+    const Vector3<F> offset = ray.origin - center + ray.direction * hit.t;
+    return {center + (offset - normal * dot(normal, offset)), normal, normal, {}};
+}
+
+// Texture coordinates on grids, from 0 to 1.
+template <class F>
+RND_HD Vector2<F> grid_uv(const Row<F, ObjectField>& object, const Vector3<F>& offset) {
+    return {dot(object.vector(ObjectField::along_u), offset) + 0.5f,
+            dot(object.vector(ObjectField::along_v), offset) + 0.5f};
 }
 
 // Longitude runs around +y of the sphere's own frame, from -z eastwards (so that u = 1/2 lies on +z), latitude from
@@ -156,9 +165,7 @@ RND_HD void describe_surface(const SceneData& scene, const MaskOf<F>& mask, cons
     IntArray<F> objects;
     objects.store(hit.object);
     const Vector3<F> center = object.vector(ObjectField::center);
-    Place<F> place =
-        place_on_grid(RectangleOf<F>{center, object.vector(ObjectField::edge_u), object.vector(ObjectField::edge_v)},
-                      object.vector(ObjectField::normal), hit);
+    Place<F> place = place_on_grid(center, object.vector(ObjectField::normal), ray, hit);
     if (any(on_sphere)) {
         const SphereOf<F> sphere{center, object.number(ObjectField::radius)};
         place = select(on_sphere, place_on_sphere(sphere, ray, hit), place);
@@ -167,7 +174,11 @@ RND_HD void describe_surface(const SceneData& scene, const MaskOf<F>& mask, cons
 
     surface.textured = textured;
     surface.color = object.vector(ObjectField::color);
-    if (any(textured)) surface.color = apply_textures(scene, textured, objects, place, surface.color);
+    if (any(textured)) {
+        const MaskOf<F> on_grid = kind == static_cast<float>(ObjectKind::grid);
+        place.uv = select(on_grid, grid_uv(object, place.position - center), place.uv);
+        surface.color = apply_textures(scene, textured, objects, place, surface.color);
+    }
     surface.roughness = object.number(ObjectField::roughness);
     surface.ior = object.number(ObjectField::ior);
     surface.id = object.number(ObjectField::id);

@@ -147,7 +147,7 @@ void Accelerator::add_grid(const RectangleShape& r, uint32_t object) {
                                        r.center + half_u + half_v, r.center - half_u + half_v});
     indices_.insert(indices_.end(), {first, first + 1, first + 2, first, first + 2, first + 3});
     const auto owner = static_cast<int32_t>(object);
-    triangles_.insert(triangles_.end(), {{owner, 0, Part::first_half_of_grid}, {owner, 0, Part::second_half_of_grid}});
+    triangles_.insert(triangles_.end(), {{owner, 0}, {owner, 0}});
 }
 
 void Accelerator::merge_mesh(const Mesh& mesh, const Affine& to_world, uint32_t object) {
@@ -155,7 +155,7 @@ void Accelerator::merge_mesh(const Mesh& mesh, const Affine& to_world, uint32_t 
     for (const Vec3& position : mesh.positions()) vertices_.push_back(to_world.point(position));
     for (const uint32_t index : mesh.triangles()) indices_.push_back(first + index);
     for (uint32_t i = 0; i < mesh.triangle_count(); ++i) {
-        triangles_.push_back({static_cast<int32_t>(object), static_cast<int32_t>(i), Part::mesh});
+        triangles_.push_back({static_cast<int32_t>(object), static_cast<int32_t>(i)});
     }
 }
 

@@ -30,25 +30,23 @@ class Accelerator {
     // nothing.
     IntLanes can_trace(const RayOf<Lanes>& rays) const;
     // Which rays come near objects.
-    IntLanes meets_boxes(const RayOf<Lanes>& rays) const;
+    IntLanes meets_boxes(const RayOf<Lanes>& rays, const Vector3<Lanes>& inverse) const;
     // Writes the nearest hit of each ray of `mask` to `hits` and its distance to the ray's t_max. Returns which rays
-    // hit something.
-    IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
+    // hit something. `inverse` is 1 / direction.
+    IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, const Vector3<Lanes>& inverse,
+                       HitOf<Lanes>& hits) const;
     // Which rays of `mask` hit something.
-    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const;
+    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays, const Vector3<Lanes>& inverse) const;
 
     Accelerator(const Accelerator&) = delete;
     Accelerator& operator=(const Accelerator&) = delete;
     ~Accelerator() = default;
 
   private:
-    enum class Part : int32_t { mesh, first_half_of_grid, second_half_of_grid };
-
     // A triangle of the scene's own geometry belongs to an object: half a grid, or a part of a small mesh.
     struct Triangle {
         int32_t object;
         int32_t primitive;
-        Part part;
     };
 
     void add_grid(const RectangleShape& rectangle, uint32_t object);
@@ -84,8 +82,7 @@ inline IntLanes Accelerator::can_trace(const RayOf<Lanes>& rays) const {
            (rays.t_max >= rays.t_min);
 }
 
-inline IntLanes Accelerator::meets_boxes(const RayOf<Lanes>& rays) const {
-    const Vector3<Lanes> inverse = inverse_direction(rays);
+inline IntLanes Accelerator::meets_boxes(const RayOf<Lanes>& rays, const Vector3<Lanes>& inverse) const {
     IntLanes met{};
     for (const Box& box : boxes_) met |= meets(in_all_lanes(box), rays, inverse);
     return met;
@@ -123,14 +120,15 @@ inline Accelerator::Triangle Accelerator::find(const decltype(RayHitPacket::hit)
     const unsigned primitive = hits.primID[lane];
     const unsigned instance = hits.instID[0][lane];
     if (instance != RTC_INVALID_GEOMETRY_ID) {
-        return {static_cast<int32_t>(instances_[instance]), static_cast<int32_t>(primitive), Part::mesh};
+        return {static_cast<int32_t>(instances_[instance]), static_cast<int32_t>(primitive)};
     }
     if (hits.geomID[lane] == 0) return triangles_[primitive];
-    return {static_cast<int32_t>(spheres_[primitive]), 0, Part::mesh};
+    return {static_cast<int32_t>(spheres_[primitive]), 0};
 }
 
-inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
-    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays);
+inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays, const Vector3<Lanes>& inverse,
+                                       HitOf<Lanes>& hits) const {
+    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays, inverse);
     if (none(traced)) return traced;
     RayHitPacket packet;
     fill(packet.ray, rays);
@@ -140,28 +138,22 @@ inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays,
     const IntLanes found = traced & (load<IntLanes>(packet.hit.geomID) != -1);
     if (none(found)) return found;
     IntArray<Lanes> object{}, primitive{};
-    LaneArray<Lanes> u = lanes_of(load<Lanes>(packet.hit.u));
-    LaneArray<Lanes> v = lanes_of(load<Lanes>(packet.hit.v));
     for_lanes(found, [&](int lane) {
         const Triangle triangle = find(packet.hit, lane);
         object.at[lane] = triangle.object;
         primitive.at[lane] = triangle.primitive;
-        // Both halves of a grid start at its corner (0, 0); the first goes on to (1, 0) and (1, 1), the second to
-        // (1, 1) and (0, 1).
-        const float both = u.at[lane] + v.at[lane];
-        if (triangle.part == Part::first_half_of_grid) u.at[lane] = both;
-        if (triangle.part == Part::second_half_of_grid) v.at[lane] = both;
     });
     rays.t_max = select(found, load<Lanes>(packet.ray.tfar), rays.t_max);
     hits.object = select(found, object.load(), hits.object);
     hits.primitive = select(found, primitive.load(), hits.primitive);
-    hits.u = select(found, u.load(), hits.u);
-    hits.v = select(found, v.load(), hits.v);
+    hits.u = select(found, load<Lanes>(packet.hit.u), hits.u);
+    hits.v = select(found, load<Lanes>(packet.hit.v), hits.v);
     return found;
 }
 
-inline IntLanes Accelerator::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
-    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays);
+inline IntLanes Accelerator::occluded(const IntLanes& mask, const RayOf<Lanes>& rays,
+                                      const Vector3<Lanes>& inverse) const {
+    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays, inverse);
     if (none(traced)) return traced;
     RayPacket packet;
     fill(packet, rays);

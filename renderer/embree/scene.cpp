@@ -123,7 +123,7 @@ void Scene::build() {
         } else if (!few_shapes || !is_moderate(object)) {
             others.push_back(i);
         } else if (object.kind == ObjectKind::grid) {
-            direct_.add_grid(object.rectangle, number);
+            direct_.add_grid(object, number);
         } else {
             direct_.add_sphere(object.sphere, number);
         }
@@ -170,6 +170,9 @@ void SceneBuilder::add_grid(const Matrix& transform, const Vector& position, con
     object.material = static_cast<int32_t>(material);
     object.rectangle = {map.point(own.center), map.vector(own.edge_u), map.vector(own.edge_v)};
     const Vec3 area = cross(object.rectangle.edge_u, object.rectangle.edge_v);
+    const float area2 = length_squared(area);
+    object.along_u = cross(object.rectangle.edge_v, area) / area2;
+    object.along_v = cross(area, object.rectangle.edge_u) / area2;
     const Vec3 front = map.normal_map().vector(own_normal);
     object.normal = normalize_or(dot(area, front) < 0.0f ? -area : area, own_normal);
     add(object, length(area), largest_coordinate(object.rectangle), is_light, nullptr, where);

@@ -24,10 +24,11 @@ class SmallMeshes {
     bool empty() const { return meshes_.empty(); }
 
     // Writes the nearest hit of each ray of `mask` to `hits` and its distance to the ray's t_max. Returns which rays
-    // hit something.
-    IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
+    // hit something. `inverse` is 1 / direction.
+    IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, const Vector3<Lanes>& inverse,
+                       HitOf<Lanes>& hits) const;
     // Which rays of `mask` hit something.
-    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const;
+    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays, const Vector3<Lanes>& inverse) const;
 
   private:
     // Triangles, one in each lane. Weights of the second and third corner are dot(along_u, p - corner) and
@@ -165,8 +166,8 @@ inline bool SmallMeshes::is_met(const Placed& placed, const RayOf<Lanes>& ray, c
     return met;
 }
 
-inline IntLanes SmallMeshes::intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
-    const Vector3<Lanes> inverse = inverse_direction(rays);
+inline IntLanes SmallMeshes::intersect(const IntLanes& mask, RayOf<Lanes>& rays, const Vector3<Lanes>& inverse,
+                                       HitOf<Lanes>& hits) const {
     const RayArray array(rays, inverse);
     IntLanes found{};
     for (const Placed& placed : meshes_) {
@@ -185,8 +186,8 @@ inline IntLanes SmallMeshes::intersect(const IntLanes& mask, RayOf<Lanes>& rays,
     return found;
 }
 
-inline IntLanes SmallMeshes::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
-    const Vector3<Lanes> inverse = inverse_direction(rays);
+inline IntLanes SmallMeshes::occluded(const IntLanes& mask, const RayOf<Lanes>& rays,
+                                      const Vector3<Lanes>& inverse) const {
     const RayArray array(rays, inverse);
     IntLanes hidden{};
     for (const Placed& placed : meshes_) {
