@@ -3,7 +3,7 @@
 Its ``path`` integrator with the same limit on vertices and without Russian roulette, and the G-buffers that it knows
 (position, normal, depth, shape number, albedo; it has none of roughness). ``load_dict`` of a view includes reading its
 OBJ files, as nothing is shared between its scenes; compiled kernels are shared, and the run that does not count
-compiles them.
+compiles them. Its EXR files are what its film writes by default: half floats, one view each.
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ class MitsubaRenderer:
         self._choose()
         return np.asarray(self._module.render(loaded, spp=samples, seed=0))
 
+    def write(self, loaded: Any, path: Path) -> None:
+        """Write what was rendered last as an EXR file, with all buffers, as its film writes it by default."""
+        self._choose()
+        loaded.sensors()[0].film().write(str(path))
+
     def _choose(self) -> None:
         self._module.set_variant(self._variant)
         importlib.import_module("drjit").set_thread_count(self._threads)
@@ -96,15 +101,22 @@ def view_figures(
     size: int,
     samples: int,
     repeats: int,
+    folder: Path,
 ) -> dict[str, Any]:
-    """Time views a second from their description on; `ours` makes EXR files of `our_views` views."""
+    """Time views a second up to EXR files: ours from scene files, Mitsuba's from descriptions that were read."""
 
     def all_of(renderer: MitsubaRenderer) -> Callable[[], object]:
-        return lambda: [renderer.render(renderer.load(scene, size, samples), samples) for scene in scenes]
+        def load_render_write() -> None:
+            for number, scene in enumerate(scenes):
+                loaded = renderer.load(scene, size, samples)
+                renderer.render(loaded, samples)
+                renderer.write(loaded, folder / f"mitsuba{number}.exr")
+
+        return load_render_write
 
     functions = {"ours": ours} | {name: all_of(renderer) for name, renderer in theirs.items()}
     counts = {name: float(our_views if name == "ours" else len(scenes)) for name in functions}
-    title = f"views of {size}x{size}, {samples} samples: load + render (ours: + EXR)"
+    title = f"views of {size}x{size}, {samples} samples: load + render + EXR"
     return _figures(title, "views/s", functions, counts, repeats)
 
 

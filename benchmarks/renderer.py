@@ -10,7 +10,7 @@
 3. Set-up: scene file to a scene that is ready to be rendered, with meshes known from other scenes, and without; of
    PrimitiveRooms and of ArchViz rooms.
 4. Mitsuba 3 in turn with ours, where it is installed (requirements-reference.txt): samples a second of loaded rooms,
-   and views a second of small scenes that are loaded, rendered and (ours only) written. See ``mitsuba_speed.py``.
+   and views a second of small scenes that are loaded, rendered and written. See ``mitsuba_speed.py``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each (default: 5)")
     parser.add_argument("--samples", type=int, default=64, help="samples a pixel of the first table (default: 64)")
     parser.add_argument("--rooms", type=int, default=4, help="scenes of the first table (default: 4)")
-    parser.add_argument("--views", type=int, default=512, help="views of the second table (default: 512)")
+    parser.add_argument("--views", type=int, default=2048, help="views of the second table (default: 2048)")
     parser.add_argument("--seed", type=int, default=1, help="of the scenes (default: 1)")
     parser.add_argument("--mitsuba_views", type=int, default=8, help="views of Mitsuba's in a run; 0 leaves it out")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -273,6 +273,7 @@ def mitsuba_figures(
             settings.size,
             settings.samples,
             arguments.repeats,
+            folder,
         ),
     }
 
