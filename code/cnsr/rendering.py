@@ -92,7 +92,7 @@ class View:
     """A rendered view.
 
     Attributes:
-        buffers: float32 [H, W, C] by name, in the order that was asked for.
+        buffers: float32 [H, W, C] by name, in the order that was asked for; float16 if asked for.
         view_matrix: world-to-camera matrix, float64 [4, 4]; the camera looks along its own -z.
         pose: the same column by column, float64 [16]: what networks see.
         samples: samples a pixel.
@@ -101,7 +101,7 @@ class View:
             single sample tells nothing.
     """
 
-    buffers: dict[str, NDArray[np.float32]]
+    buffers: dict[str, NDArray[Any]]
     view_matrix: NDArray[np.float64]
     pose: NDArray[np.float64]
     samples: int
@@ -215,19 +215,21 @@ class PathTracer:
         progress: Progress | None = None,
         target_error: float | None = None,
         max_samples: int | None = None,
+        half: bool = False,
     ) -> list[View]:
         """Render one view of each of many small scenes, in parallel over scenes.
 
         The result is that of `render` for each scene. Arguments are those of `render`, where `seeds` and `views` may
         give one number for all or one a scene, and `cameras` one a scene. With `target_error`, each view takes as many
-        samples as it needs.
+        samples as it needs. With `half`, images are half floats: the nearest ones; what they cannot hold becomes the
+        largest.
 
         Raises:
             RenderError: a request that makes no sense.
             SceneError: see `load_scene`.
             KeyboardInterrupt: Ctrl-C was pressed.
         """
-        quality = self._quality(size, samples, buffers, clamp, next_event_estimation, target_error, max_samples)
+        quality = self._quality(size, samples, buffers, clamp, next_event_estimation, target_error, max_samples, half)
         loaded = [self.load_scene(scene) for scene in scenes]
         each = zip(
             loaded,
@@ -247,6 +249,7 @@ class PathTracer:
         next_event_estimation: bool,
         target_error: float | None,
         max_samples: int | None,
+        half: bool = False,
     ) -> Any:
         names = _buffer_names(buffers)
         samples = _whole("samples", samples, 1, _LARGEST_SAMPLES)
@@ -265,6 +268,7 @@ class PathTracer:
             next_event_estimation=next_event_estimation,
             target_error=target,
             max_samples=most,
+            half=half,
         )
 
     def _render(self, orders: Sequence[_Order], quality: Any, progress: Progress | None) -> list[View]:

@@ -62,6 +62,7 @@ struct Quality {
     bool next_event_estimation;
     double target_error;  // 0: `samples`, whatever the error
     uint32_t max_samples;
+    bool half;  // images of half floats
 };
 
 // What is rendered.
@@ -104,8 +105,14 @@ py::dict allocate_images(Job& job, const Quality& quality) {
     const auto size = static_cast<py::ssize_t>(job.view.size);
     for (const std::string& name : quality.buffers) {
         const Buffer buffer = buffer_of(name);
-        py::array_t<float> image({size, size, static_cast<py::ssize_t>(channel_count(buffer))});
-        job.out[static_cast<size_t>(buffer)] = image.mutable_data();
+        const auto channels = static_cast<py::ssize_t>(channel_count(buffer));
+        py::array image(py::dtype(quality.half ? "e" : "f"), {size, size, channels});
+        embree::Image& out = job.out[static_cast<size_t>(buffer)];
+        if (quality.half) {
+            out.halves = static_cast<uint16_t*>(image.mutable_data());
+        } else {
+            out.floats = static_cast<float*>(image.mutable_data());
+        }
         images[name.c_str()] = std::move(image);
     }
     return images;
@@ -241,9 +248,9 @@ void bind_rendering(py::module_& module) {
     py::class_<Camera>(module, "Camera")
         .def(py::init(&make_camera), arg("position"), arg("view_matrix"), arg("fov"), arg("near"), arg("far"));
     py::class_<Quality>(module, "Quality")
-        .def(py::init<uint32_t, uint32_t, std::vector<std::string>, float, bool, double, uint32_t>(), arg("size"),
+        .def(py::init<uint32_t, uint32_t, std::vector<std::string>, float, bool, double, uint32_t, bool>(), arg("size"),
              arg("samples"), arg("buffers"), arg("clamp"), arg("next_event_estimation"), arg("target_error") = 0.0,
-             arg("max_samples") = 0);
+             arg("max_samples") = 0, arg("half") = false);
     py::class_<ViewOrder>(module, "ViewOrder")
         .def(py::init<std::shared_ptr<Scene>, Camera, uint64_t, uint64_t>(), arg("scene"), arg("camera"), arg("seed"),
              arg("view"));

@@ -10,6 +10,7 @@
 #include "core/bsdf.h"
 #include "core/lights.h"
 #include "core/sobol.h"
+#include "embree/half.h"
 
 namespace rnd::bindings {
 
@@ -65,6 +66,12 @@ py::array_t<float> vectors(size_t count, Function&& value) {
     float* out = result.mutable_data();
     for (size_t i = 0; i < count; ++i) store(out, i, value(i));
     return result;
+}
+
+py::array_t<uint16_t> to_half_batch(const Floats& numbers) {
+    py::array_t<uint16_t> halves(numbers.size());
+    for (py::ssize_t i = 0; i < numbers.size(); ++i) halves.mutable_data()[i] = embree::to_half(numbers.data()[i]);
+    return halves;
 }
 
 py::array_t<float> sobol(const Array<uint32_t>& indices, uint32_t dimension, uint32_t seed) {
@@ -146,6 +153,7 @@ void bind_sampling(py::module_& module) {
         "The core's sampling routines in batches, for validation. Arrays are float32; `u` are numbers in [0, 1). "
         "Directions of surfaces are local: z is the normal.";
     module.def("sobol", &sobol, arg("indices"), arg("dimension"), arg("seed"));
+    module.def("to_half", &to_half_batch, arg("numbers"), "The bits of half floats as images hold them.");
     module.def("pixel_seed", &pixel_seed, arg("seed"), arg("view"), arg("pixel"),
                "Seed of a pixel's points; the first two dimensions are a sample's place in the pixel.");
     module.def("sample_bsdf", &sample_bsdf_batch, arg("wo"), arg("albedo"), arg("roughness"), arg("ior"), arg("u"));

@@ -11,6 +11,8 @@
 #include <optional>
 #include <thread>
 
+#include "embree/half.h"
+
 namespace rnd::embree {
 
 namespace {
@@ -19,18 +21,26 @@ constexpr uint32_t kRowsPerTask = 4;
 constexpr uint32_t kSamplesPerPortion = 4096;
 constexpr auto kWatchInterval = std::chrono::milliseconds(50);
 
+void store(const Image& image, size_t i, float value) {
+    if (image.floats != nullptr) {
+        image.floats[i] = value;
+    } else {
+        image.halves[i] = to_half(value);
+    }
+}
+
 // Writes one pixel of every wanted image.
 void store_pixel(const Job& job, const ValueList& list, const PixelSums& sums, size_t pixel) {
     std::array<Vec3, kBufferCount> values;
     sums.resolve(list, values.data());
     for (uint32_t i = 0; i < kBufferCount; ++i) {
-        if (job.out[i] == nullptr) continue;
+        if (!job.out[i].wanted()) continue;
         const uint32_t channels = channel_count(static_cast<Buffer>(i));
-        float* out = job.out[i] + channels * pixel;
-        out[0] = values[i].x;
+        const size_t first = channels * pixel;
+        store(job.out[i], first, values[i].x);
         if (channels == 1) continue;
-        out[1] = values[i].y;
-        out[2] = values[i].z;
+        store(job.out[i], first + 1, values[i].y);
+        store(job.out[i], first + 2, values[i].z);
     }
 }
 

@@ -15,12 +15,20 @@
 
 namespace rnd::embree {
 
-// One view to render. `out` names the arrays [size, size, channels] to fill, null for buffers that are not wanted.
+// Where the pixels of a buffer go, [size, size, channels]: to floats, or to half floats, or nowhere.
+struct Image {
+    float* floats = nullptr;
+    uint16_t* halves = nullptr;
+
+    bool wanted() const { return floats != nullptr || halves != nullptr; }
+};
+
+// One view to render.
 struct Job {
     std::shared_ptr<Scene> scene;
     ViewSettings view;
     Adaptivity adaptivity;
-    std::array<float*, kBufferCount> out{};
+    std::array<Image, kBufferCount> out{};
     std::atomic<uint64_t> dropped = 0;
     uint32_t samples_used = 0;  // a pixel
     double error = 0.0;         // estimated relative standard error; only of adaptive views

@@ -36,6 +36,7 @@ class Tracer(Protocol):
         buffers: Sequence[str],
         target_error: float | None = None,
         max_samples: int | None = None,
+        half: bool = False,
     ) -> Sequence[RenderedView]:
         """Render one view of each scene."""
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import replace
 
 from torch.utils.data import get_worker_info
 
 from cnsr.config import Config
 from cnsr.datasets.rendered import stored_batch, view_seed
 from cnsr.datasets.source import ALL, Needs, Share, Split
-from cnsr.datasets.stored import StoredBatch, cleaned, to_half
+from cnsr.datasets.stored import StoredBatch, cleaned
 from cnsr.rendering import PathTracer
 from cnsr.scenes.datasets import randomizer
 from cnsr.scenes.randomizer import draw_batch
@@ -85,10 +84,10 @@ class LiveSource:
             samples=config.samples_per_pixel,
             seeds=seeds,
             buffers=config.passes,
+            half=True,
         )
         factor = None if drawn.factor is None else int(drawn.factor)
-        batch = stored_batch(views, len(scenes), factor, f"{config.dataset}/{self._split}/{name}")
-        return cleaned(replace(batch, passes={key: to_half(pixels) for key, pixels in batch.passes.items()}))
+        return cleaned(stored_batch(views, len(scenes), factor, f"{config.dataset}/{self._split}/{name}"))
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_tracer": None}  # every process has its own

@@ -69,7 +69,8 @@ class RenderSettings:
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of ``PathTracer.render_views`` that follow from these settings."""
-        options = {"size": self.size, "samples": self.samples, "buffers": self.passes}
+        options: dict[str, Any] = {"size": self.size, "samples": self.samples, "buffers": self.passes}
+        options["half"] = self.precision == "half"
         if self.target_error is not None:
             options |= {"target_error": self.target_error, "max_samples": self.max_samples}
         return options

@@ -16,8 +16,8 @@ class RenderedView(Protocol):
     """What a tracer returns for a view (``cnsr.rendering.View``)."""
 
     @property
-    def buffers(self) -> Mapping[str, NDArray[np.float32]]:
-        """{pass: [H, W, C]}."""
+    def buffers(self) -> Mapping[str, NDArray[Any]]:
+        """{pass: [H, W, C]}, float32 or float16."""
 
     @property
     def pose(self) -> NDArray[np.float64]:

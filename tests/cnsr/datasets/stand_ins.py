@@ -58,6 +58,7 @@ class FakeTracer:
         buffers: Sequence[str],
         target_error: float | None = None,
         max_samples: int | None = None,
+        half: bool = False,
     ) -> list[FakeView]:
         self.rendered.append(scenes[0].path.parent.parent.name)
         views = []
@@ -66,7 +67,8 @@ class FakeTracer:
                 raise SceneError(f"{scene.path}: geometry[0].filename: no such mesh")
             noise = np.random.default_rng([seed, samples])
             taken = samples if max_samples is None else min(max_samples, samples * (1 + seed % 3))
-            images = {name: noise.random((size, size, BUFFERS[name].channels)).astype(np.float32) for name in buffers}
+            kind = np.float16 if half else np.float32
+            images = {name: noise.random((size, size, BUFFERS[name].channels)).astype(kind) for name in buffers}
             views.append(FakeView(images, noise.normal(size=16), 1, taken))
         return views
 

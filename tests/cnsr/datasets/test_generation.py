@@ -191,7 +191,7 @@ def test_another_target_error_in_the_same_folder_is_an_error(
 def test_settings_without_a_target_error_are_those_of_earlier_versions() -> None:
     assert SETTINGS.record() == {"passes": ("beauty", "depth"), "size": 8, "samples": 2, "precision": "half"}
     assert SETTINGS.digest() == "5f4ba0270a8b3b0f"
-    assert SETTINGS.options() == {"size": 8, "samples": 2, "buffers": ("beauty", "depth")}
+    assert SETTINGS.options() == {"size": 8, "samples": 2, "buffers": ("beauty", "depth"), "half": True}
 
 
 def test_settings_of_a_target_error_are_checked(build_config: BuildConfig, tmp_path: Path) -> None:
