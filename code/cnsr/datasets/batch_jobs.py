@@ -96,17 +96,18 @@ class BatchJob:
             raise SceneError("\n".join(faults))
         return cls(files, tuple(scenes), hashes)
 
-    def render(self, settings: RenderSettings, tracer: Tracer) -> RenderedBatch:
-        """Render all views. Raises ``SceneError`` or ``RenderError``."""
-        seeds = self._seeds()
-        views = tracer.render_views(
-            self.scenes, seeds=[seed for scene in seeds for seed in scene], **settings.options()
-        )
+    def render(self, settings: RenderSettings, tracer: Tracer) -> Sequence[RenderedView]:
+        """Render all views, scene by scene. Raises ``SceneError`` or ``RenderError``."""
+        seeds = [seed for scene in self._seeds() for seed in scene]
+        return tracer.render_views(self.scenes, seeds=seeds, **settings.options())
+
+    def batch_of(self, views: Sequence[RenderedView], settings: RenderSettings) -> RenderedBatch:
+        """Return what is to be written of the views that `render` made."""
         batch = stored_batch(views, len(self.files.views), self.files.factor, self.files.name)
         count = len(self.files.views[0])
         samples = [view.samples for view in views]
         by_scene = tuple(tuple(samples[first : first + count]) for first in range(0, len(samples), count))
-        origin = Origin(by_scene, settings.digest(), seeds, self.hashes)
+        origin = Origin(by_scene, settings.digest(), self._seeds(), self.hashes)
         dropped = sum(view.dropped for view in views)
         if settings.target_error is None:
             return RenderedBatch(batch, origin, SampleCounts(dropped))

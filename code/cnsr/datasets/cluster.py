@@ -328,7 +328,8 @@ def _render(order: Order) -> Outcome:
         if is_finished(files, order.out_folder, order.settings):
             return Outcome()
         tracer = _tracer(order.device, order.threads)
-        rendered = BatchJob.load(files, tracer).render(order.settings, tracer)
+        job = BatchJob.load(files, tracer)
+        rendered = job.batch_of(job.render(order.settings, tracer), order.settings)
         target = target_path(order.out_folder, files)
         write_batch(target, rendered.batch, rendered.origin, order.settings.precision)
         return Outcome(files.view_count, rendered.counts)

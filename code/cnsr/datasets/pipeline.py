@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cnsr.datasets.batch_jobs import (
     BatchJob,
     OtherOriginError,
-    RenderedBatch,
     SampleCounts,
     Tracer,
     is_finished,
     target_path,
 )
 from cnsr.datasets.exr import write_batch
+from cnsr.datasets.rendered import RenderedView
 from cnsr.datasets.scene_files import BatchFiles
 from cnsr.datasets.work import Work
 from cnsr.errors import DatasetError, SceneError
@@ -72,7 +73,7 @@ class Pipeline:
         fault = opened.fault
         if opened.job is not None:
             try:
-                writer.write(opened.files, opened.job.render(work.settings, self._tracer))
+                writer.write(opened.files, opened.job, opened.job.render(work.settings, self._tracer))
                 return
             except (SceneError, DatasetError) as error:
                 fault = str(error)
@@ -133,26 +134,27 @@ class _Writer:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._thread = ThreadPoolExecutor(1, "write batches")
-        self._writing: tuple[Future[None], BatchFiles, SampleCounts] | None = None
+        self._writing: tuple[Future[SampleCounts], BatchFiles] | None = None
 
-    def write(self, files: BatchFiles, rendered: RenderedBatch) -> None:
+    def write(self, files: BatchFiles, job: BatchJob, views: Sequence[RenderedView]) -> None:
         """Begin to write a batch, as soon as the one before is on disk."""
         self.settle()
-        self._writing = self._thread.submit(self._write, files, rendered), files, rendered.counts
+        self._writing = self._thread.submit(self._write, files, job, views), files
 
     def settle(self) -> None:
         """Wait for the batch that is being written, and count it. Raises ``StorageError`` where that failed."""
         if self._writing is None:
             return
-        (written, files, counts), self._writing = self._writing, None
-        written.result()
-        self._work.written(files.view_count, counts)
+        (written, files), self._writing = self._writing, None
+        self._work.written(files.view_count, written.result())
 
     def close(self) -> None:
         """End the thread; what has been rendered is not thrown away."""
         self._thread.shutdown()
 
-    def _write(self, files: BatchFiles, rendered: RenderedBatch) -> None:
+    def _write(self, files: BatchFiles, job: BatchJob, views: Sequence[RenderedView]) -> SampleCounts:
+        rendered = job.batch_of(views, self._work.settings)
         target = target_path(self._work.out_folder, files)
         write_batch(target, rendered.batch, rendered.origin, self._work.settings.precision)
         self._work.claims.release(files.name)
+        return rendered.counts
