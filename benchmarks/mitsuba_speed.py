@@ -54,12 +54,12 @@ class MitsubaRenderer:
 
     def write(self, loaded: Any, path: Path) -> None:
         """Write what was rendered last as an EXR file, with all buffers, as its film writes it by default."""
-        self._choose()
+        self._choose(least=2)  # one thread would wait for ever
         loaded.sensors()[0].film().write(str(path))
 
-    def _choose(self) -> None:
+    def _choose(self, least: int = 1) -> None:
         self._module.set_variant(self._variant)
-        importlib.import_module("drjit").set_thread_count(self._threads)
+        importlib.import_module("drjit").set_thread_count(max(least, self._threads))
 
 
 def renderers(threads: int) -> dict[str, MitsubaRenderer]:
@@ -103,20 +103,23 @@ def view_figures(
     repeats: int,
     folder: Path,
 ) -> dict[str, Any]:
-    """Time views a second up to EXR files: ours from scene files, Mitsuba's from descriptions that were read."""
+    """Time views a second: ours from scene files to EXR files, Mitsuba's from descriptions on, without and with EXR."""
 
-    def all_of(renderer: MitsubaRenderer) -> Callable[[], object]:
-        def load_render_write() -> None:
+    def all_of(renderer: MitsubaRenderer, write: bool) -> Callable[[], object]:
+        def load_and_render() -> None:
             for number, scene in enumerate(scenes):
                 loaded = renderer.load(scene, size, samples)
                 renderer.render(loaded, samples)
-                renderer.write(loaded, folder / f"mitsuba{number}.exr")
+                if write:
+                    renderer.write(loaded, folder / f"mitsuba{number}.exr")
 
-        return load_render_write
+        return load_and_render
 
-    functions = {"ours": ours} | {name: all_of(renderer) for name, renderer in theirs.items()}
+    functions = {"ours": ours}
+    for name, renderer in theirs.items():
+        functions |= {name: all_of(renderer, write=False), f"{name}, EXR": all_of(renderer, write=True)}
     counts = {name: float(our_views if name == "ours" else len(scenes)) for name in functions}
-    title = f"views of {size}x{size}, {samples} samples: load + render + EXR"
+    title = f"views of {size}x{size}, {samples} samples: load + render (ours: + EXR)"
     return _figures(title, "views/s", functions, counts, repeats)
 
 

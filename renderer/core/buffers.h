@@ -177,9 +177,9 @@ class PixelSums {
   private:
     RND_HD SampleResult<float> mean(const ValueList& list) const {
         SampleResult<float> result{};
-        const double count = count_ > 0 ? static_cast<double>(count_) : 1.0;
+        const double share = count_ > 0 ? 1.0 / static_cast<double>(count_) : 0.0;
         for (uint32_t i = 0; i < list.count; ++i) {
-            set_value_at(result, list.at[i], static_cast<float>(sums_[i] / count));
+            set_value_at(result, list.at[i], static_cast<float>(sums_[i] * share));
         }
         return result;
     }

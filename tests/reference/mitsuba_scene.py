@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cnsr.scenes.assets import load_mesh, load_texture, resolve_asset
+from cnsr.scenes.assets import AssetCache, load_mesh, load_texture, resolve_asset, resolve_mesh
 from cnsr.scenes.camera import view_matrix
 from cnsr.scenes.description import Camera, Grid, Material, MeshFile, Object, Scene, Sphere
+from cnsr.scenes.furniture.catalog import FurnitureMesh
+from cnsr.scenes.meshes import format_obj
 
 Floats = npt.NDArray[np.float64]
 Dict = dict[str, Any]
@@ -160,7 +164,7 @@ def _shape(mitsuba: Any, shape: Object, material: Material, folder: Path | None,
             own = np.stack([-axes[2], axes[0], -axes[1]], axis=1) * radius * scale
             result = {"type": "sphere", "to_world": _transform(mitsuba, np.column_stack([own, center]))}
         case MeshFile():
-            path = resolve_asset(shape.filename, folder)
+            path = _mesh_file(shape.filename, folder)
             columns = np.asarray(shape.transform).T[:3]
             flat = load_mesh(path).normals is None
             return {
@@ -173,6 +177,24 @@ def _shape(mitsuba: Any, shape: Object, material: Material, folder: Path | None,
     if material.emits:
         result["emitter"] = {"type": "area", "radiance": _rgb(np.asarray(material.emission) / area)}
     return result
+
+
+def _mesh_file(name: str, folder: Path | None) -> Path:
+    """Return the OBJ file of a mesh; of furniture, one that is written for this process."""
+    source = resolve_mesh(name, folder)
+    return source if isinstance(source, Path) else _written(source)
+
+
+@functools.cache
+def _written(furniture: FurnitureMesh) -> Path:
+    path = Path(_own_folder().name) / f"{len(list(Path(_own_folder().name).iterdir()))}.obj"
+    path.write_text(format_obj(AssetCache().mesh(furniture), furniture.filename))
+    return path
+
+
+@functools.cache
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="mitsuba-")
 
 
 def grid_edges(grid: Grid) -> tuple[Floats, Floats, Floats, Floats]:
