@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--renderings", type=int, default=32, help="of each scene at each number of samples")
     parser.add_argument("--size", type=int, default=32, help="width and height of images (default: 32)")
     parser.add_argument(
-        "--rooms", type=int, default=2, help="random rooms of each dataset but the furnished ones (default: 2)"
+        "--rooms", type=int, default=2, help="rooms of each dataset but the furnished ones (default: 2)"
     )
     parser.add_argument("--samples", type=int, nargs="+", default=SAMPLES, help="a pixel (default: 1 4 16 64)")
     parser.add_argument("--json", type=Path, help="write the figures here")
