@@ -118,7 +118,7 @@ class Attributor:
         view = QueryView(self.batch.queries, self.batch.query_poses, self._observed.representations)
         task = _Task(self._observed, view.vector, patch.count, progress)
         queries: dict[str, Tensor] = {}
-        for some in pixel_gradients(self.model, view, patch, self.room.part(1 / 4)):
+        for some in pixel_gradients(self.model, view, patch, self.room.part(1 / 2), task.advance):
             for name, values in some.queries.items():
                 queries[name] = queries[name] + values if name in queries else values
             task.add(some.rows)
@@ -133,6 +133,7 @@ class Attributor:
         task = _Task(self._observed, vector, len(selected), progress)
         for some in torch.split(selected, _CHANNELS):
             task.add(F.one_hot(some, len(places)).to(vector.dtype))
+            task.advance(len(some))
         return task.result({})
 
 
@@ -142,18 +143,17 @@ class _Task:
     def __init__(self, scene: ObservedScene, vector: Tensor, outputs: int, progress: Progress | None) -> None:
         self.scene, self.vector, self.outputs, self.progress = scene, vector, outputs, progress
         self.representation = torch.zeros_like(vector)
-        self.done = 0
+        self.done = 0.0
         self.work = outputs
         if scene.jacobian_pays(outputs) and not scene.has_jacobian:
             self.work += scene.size
-            scene.make_jacobian(self._advance)
+            scene.make_jacobian(self.advance)
         self.observations = scene.sums(outputs)
 
     def add(self, rows: Tensor) -> None:
         """Add outputs by their gradients [k, sum of R_i h_i w_i] with respect to the representation."""
         self.representation += (rows * self.vector).abs().sum(dim=0)
         self.observations.add(rows)
-        self._advance(len(rows))
 
     def result(self, queries: Mapping[str, Tensor]) -> Attribution:
         """Return the means, with those of the query buffers from their sums."""
@@ -169,8 +169,9 @@ class _Task:
     def _mean(self, values: Tensor) -> Tensor:
         return (values / self.outputs).cpu()
 
-    def _advance(self, rows: int) -> None:
-        self.done += rows
+    def advance(self, outputs: float) -> None:
+        """Count outputs, or parts of them, as done."""
+        self.done += outputs
         if self.progress is not None:
             self.progress(self.done / self.work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -61,6 +61,28 @@ class Step:
     notes: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+class ImageDerivative(ABC):
+    """Gradients of single numbers of a generator's image, many at a time, for one view."""
+
+    @abstractmethod
+    def gradients(
+        self, outputs: Tensor, memory: int, told: Callable[[float], object]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield gradients with respect to buffers [k, x, S, S] and representation [k, R, h, w], of k outputs at a time.
+
+        Args:
+            outputs: [m, 3], the channel, row and column of each number.
+            memory: bytes to work in, beyond what the gradients take; not less than `least_memory`.
+            told: called now and then with the number of outputs, or the share of one, that are done in the meantime;
+                what it raises stops the computation.
+        """
+
+    @property
+    @abstractmethod
+    def least_memory(self) -> int:
+        """Bytes without which single gradients are the better way."""
+
+
 class Generator(nn.Module, ABC):
     """Base of all generators. Images are linear, [B, C, S, S], output passes concatenated in the config's order.
 
@@ -86,6 +108,13 @@ class Generator(nn.Module, ABC):
         Then an image of a single pixel is as good as any: `sample` takes any size.
         """
         return False
+
+    def derivative(self, given: Given) -> ImageDerivative | None:  # noqa: ARG002 - most have none
+        """Return the derivative of what `sample` makes of one view, if there is a faster way than through its graph.
+
+        Takes as many random numbers as `sample` does.
+        """
+        return None
 
     def initialize_output(self, target: Tensor) -> None:
         """Adapt a fresh generator to the targets that it will see, of which [B, C, S, S] are some."""
