@@ -78,7 +78,7 @@ def pixel_gradients(
         yield from _counted(_PixelByPixel(model, view, patch, needed, passes, room.memory // 2).gradients(), told)
         return
     derived = None if room.copies > 1 else _derived(model, view, patch.generator)
-    if derived is None or derived.least_memory > room.memory // 2:
+    if derived is None or derived.least_memory > room.memory:
         yield from _counted(_wholly(model, view, patch, passes, room.part(1 / 2)), told)
     else:
         yield from _by_derivative(derived, model, view, patch, needed, passes, room, told)
@@ -249,7 +249,7 @@ def _by_derivative(
     most = min(_RESIZED, patch.count) if alone else 1
     count = batch_within(room.memory // 8, function, inputs, [*model.parameters()], most)
     before = Parallel(function, copies(inputs, count))
-    for found in derived.gradients(_places(model, patch, view.pose.device), room.memory // 2, told):
+    for found in derived.gradients(_places(model, patch, view.pose.device), room.memory, told):
         attributions = {name: torch.zeros_like(view.queries[name][0]) for name in passes}
         rows: list[Tensor] = []
         for some in torch.split(torch.cat([part.flatten(1) for part in found], dim=1), count):

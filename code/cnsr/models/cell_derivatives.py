@@ -20,11 +20,11 @@ from cnsr.models.fourier import Fourier, flipped
 
 @dataclass(frozen=True)
 class Kernels:
-    """Spectra of a convolution's weights, for one direction.
+    """Spectra of a gate's weights, for one direction.
 
     Attributes:
-        on_hidden: [frequencies, H, gates H], or backward [frequencies, gates H, H].
-        on_maps: the same for the other maps that the cell sees.
+        on_hidden: [frequencies, H, H].
+        on_maps: for the other maps that the cell sees, [frequencies, m, H], or backward [frequencies, H, m].
     """
 
     on_hidden: Tensor
@@ -39,13 +39,13 @@ class Change:
         state: [s, s, B, H] each, as the cell hands them on.
         hidden: spectrum of the first of them, [frequencies, B, H].
         maps: spectrum of the other maps, [frequencies, B, m].
-        constants: what each of the cell's convolutions makes of a vector's change, [s, s, B, gates H] each.
+        constants: what each of the cell's gates makes of a vector's change, [s, s, B, H] each.
     """
 
     state: tuple[Tensor, ...] | None
     hidden: Tensor | None
     maps: Tensor
-    constants: tuple[Tensor, ...] | None
+    constants: Sequence[Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -55,40 +55,45 @@ class Gradient:
     Attributes:
         state: [s, s, B, H] each; `None` where the step is the first one.
         maps: [s, s, B, m].
-        convolved: with respect to the result of each of the cell's convolutions, [s, s, B, gates H].
+        gates: with respect to the result of each gate's convolution, [s, s, B, H].
     """
 
     state: tuple[Tensor, ...] | None
     maps: Tensor
-    convolved: tuple[Tensor, ...]
+    gates: tuple[Tensor, ...]
 
 
 class CellDerivative(ABC):
     """Base of the derivatives.
 
     Args:
-        weights: of each of the cell's convolutions, those of its gates: [H, H + inputs, k, k].
+        weights: of each gate, [H, H + inputs, k, k].
     """
 
     states: ClassVar[int]
     """How many maps the cell hands on."""
 
-    def __init__(self, weights: Sequence[Sequence[Tensor]]) -> None:
+    def __init__(self, weights: Sequence[Tensor]) -> None:
         self.weights = weights
 
-    def kernels(self, fourier: Fourier, maps: Sequence[int], backward: bool) -> list[Kernels]:
-        """Return the spectra of each convolution's weights.
+    def kernels(
+        self, fourier: Fourier, maps: Sequence[int], backward: bool, old: Sequence[Kernels | None]
+    ) -> list[Kernels]:
+        """Return the spectra of each gate's weights.
 
         Args:
             fourier: transforms them.
             maps: channels of the inputs, behind the hidden state's, that are maps.
             backward: for `backward` instead of `forward`.
+            old: of another step, one for each gate, in whose memory the new ones may lie; or `None`.
         """
         made = []
-        for layers in self.weights:
-            stacked = torch.cat(list(layers))
-            parts = stacked[:, : len(layers[0])], stacked[:, maps]
-            made.append(Kernels(*(fourier.kernels(flipped(part) if backward else part) for part in parts)))
+        for weight, used in zip(self.weights, old, strict=True):
+            parts = [weight[:, : len(weight)], weight[:, maps]]
+            if backward:
+                parts = [flipped(part) for part in parts]
+            rooms = (None, None) if used is None else (used.on_hidden, used.on_maps)
+            made.append(Kernels(*(fourier.kernels(part, out=room) for part, room in zip(parts, rooms, strict=True))))
         return made
 
     @abstractmethod
@@ -104,7 +109,7 @@ class LSTMDerivative(CellDerivative):
     """Derivative of a step of an LSTM.
 
     Args:
-        weights: of its only convolution.
+        weights: of each gate.
         gates: values of forget, input, output and state gates, [1, H, s, s] each.
         memory: c before the step, [1, H, s, s], or `None` for 0.
         following: c after the step.
@@ -113,7 +118,7 @@ class LSTMDerivative(CellDerivative):
     states = 2
 
     def __init__(
-        self, weights: Sequence[Sequence[Tensor]], gates: Sequence[Tensor], memory: Tensor | None, following: Tensor
+        self, weights: Sequence[Tensor], gates: Sequence[Tensor], memory: Tensor | None, following: Tensor
     ) -> None:
         super().__init__(weights)
         forget, enter, leave, new = gates
@@ -127,88 +132,79 @@ class LSTMDerivative(CellDerivative):
             shown * leave * (1 - leave),
             enter * (1 - new.square()),
         )
-        self.slopes = pixels_first(torch.cat(slopes, dim=1))  # of c, c, h and c by what the gates' convolutions give
+        self.slopes = [pixels_first(slope) for slope in slopes]  # of c, c, h and c by what the convolutions give
 
     def forward(self, fourier: Fourier, kernels: Sequence[Kernels], change: Change) -> tuple[Tensor, ...]:
         """Return the changes of h and c."""
-        gates = _convolved(fourier, kernels[0], change.hidden, change.maps)
-        if change.constants is not None:
-            gates += change.constants[0]
-        forget, enter, leave, new = gates.mul_(self.slopes).chunk(4, dim=-1)
-        following = forget + enter
-        following += new
+        forget, enter, leave, new = (
+            _changed(fourier, kernels, change, gate, change.hidden).mul_(slope)
+            for gate, slope in enumerate(self.slopes)
+        )
+        following = forget.add_(enter).add_(new)
         if change.state is not None:
             following.addcmul_(self.forget, change.state[1])
-        return torch.addcmul(leave, self.shown, following), following
+        return leave.addcmul_(self.shown, following), following
 
     def backward(self, fourier: Fourier, kernels: Sequence[Kernels], state: tuple[Tensor, ...]) -> Gradient:
         """Return the gradients, from those of h and c."""
         of_hidden, of_following = state
         change = torch.addcmul(of_following, self.shown, of_hidden)
-        convolved = torch.cat((change, change, of_hidden, change), dim=-1).mul_(self.slopes)
-        spectrum = fourier.data(convolved)
-        maps = fourier.inverse(fourier.products([(spectrum, kernels[0].on_maps)]))
+        gates = tuple(
+            source * slope for source, slope in zip((change, change, of_hidden, change), self.slopes, strict=True)
+        )
+        spectra = [fourier.data(gate) for gate in gates]
+        maps = _gathered(fourier, spectra, [gate.on_maps for gate in kernels])
         if self.first:
-            return Gradient(None, maps, (convolved,))
-        hidden = fourier.inverse(fourier.products([(spectrum, kernels[0].on_hidden)]))
-        return Gradient((hidden, change.mul_(self.forget)), maps, (convolved,))
+            return Gradient(None, maps, gates)
+        hidden = _gathered(fourier, spectra, [gate.on_hidden for gate in kernels])
+        return Gradient((hidden, change.mul_(self.forget)), maps, gates)
 
 
 class GRUDerivative(CellDerivative):
     """Derivative of a step of a GRU.
 
     Args:
-        weights: of its two convolutions: that of the gates, and that of the new values.
+        weights: of each gate.
         hidden: h before the step, [1, H, s, s], or `None` for 0.
-        reset: values of the gate.
-        update: values of the gate.
-        new: tanh of the second convolution.
+        gates: values of reset, update and state gates, [1, H, s, s] each.
     """
 
     states = 1
 
-    def __init__(
-        self, weights: Sequence[Sequence[Tensor]], hidden: Tensor | None, reset: Tensor, update: Tensor, new: Tensor
-    ) -> None:
+    def __init__(self, weights: Sequence[Tensor], hidden: Tensor | None, gates: Sequence[Tensor]) -> None:
         super().__init__(weights)
+        reset, update, new = gates
         self.first = hidden is None
         before = torch.zeros_like(new) if hidden is None else hidden
-        self.reset, self.update, self.stays = (pixels_first(part) for part in (reset, update, 1 - update))
-        self.of_reset = pixels_first(before * reset * (1 - reset))  # slope of the kept h
+        self.reset, self.stays = pixels_first(reset), pixels_first(1 - update)
+        self.of_reset = pixels_first(before * reset * (1 - reset))  # slope of the h that the state gate sees
         self.of_update = pixels_first((new - before) * update * (1 - update))  # of the next h
         self.of_new = pixels_first(update * (1 - new.square()))
 
     def forward(self, fourier: Fourier, kernels: Sequence[Kernels], change: Change) -> tuple[Tensor, ...]:
         """Return the change of h."""
-        gates = _convolved(fourier, kernels[0], change.hidden, change.maps)
-        if change.constants is not None:
-            gates += change.constants[0]
-        reset, update = gates.chunk(2, dim=-1)
         kept = None
         if change.state is not None:
-            kept = fourier.data(torch.addcmul(self.of_reset * reset, self.reset, change.state[0]))
-        following = self.of_update * update
-        new = _convolved(fourier, kernels[1], kept, change.maps)
-        if change.constants is not None:
-            new += change.constants[1]
-        following.addcmul_(self.of_new, new)
+            reset = _changed(fourier, kernels, change, 0, change.hidden).mul_(self.of_reset)
+            kept = fourier.data(reset.addcmul_(self.reset, change.state[0]))
+        following = _changed(fourier, kernels, change, 1, change.hidden).mul_(self.of_update)
+        following.addcmul_(self.of_new, _changed(fourier, kernels, change, 2, kept))
         return (following if change.state is None else following.addcmul_(self.stays, change.state[0]),)
 
     def backward(self, fourier: Fourier, kernels: Sequence[Kernels], state: tuple[Tensor, ...]) -> Gradient:
         """Return the gradients, from that of h."""
         (of_next,) = state
-        of_new = self.of_new * of_next
-        new = fourier.data(of_new)
-        of_kept = None if self.first else fourier.inverse(fourier.products([(new, kernels[1].on_hidden)]))
-        of_reset = torch.zeros_like(of_next) if of_kept is None else self.of_reset * of_kept
-        of_gates = torch.cat((of_reset, self.of_update * of_next), dim=-1)
-        gates = fourier.data(of_gates)
-        maps = fourier.inverse(fourier.products([(gates, kernels[0].on_maps), (new, kernels[1].on_maps)]))
-        if of_kept is None:
-            return Gradient(None, maps, (of_gates, of_new))
-        hidden = fourier.inverse(fourier.products([(gates, kernels[0].on_hidden)]))
+        update, new = self.of_update * of_next, self.of_new * of_next
+        spectra = [fourier.data(update), fourier.data(new)]
+        on_maps = [gate.on_maps for gate in kernels]
+        if self.first:
+            return Gradient(None, _gathered(fourier, spectra, on_maps[1:]), (torch.zeros_like(new), update, new))
+        of_kept = _gathered(fourier, spectra[1:], [kernels[2].on_hidden])
+        reset = self.of_reset * of_kept
+        spectra.insert(0, fourier.data(reset))
+        hidden = _gathered(fourier, spectra[:2], [gate.on_hidden for gate in kernels[:2]])
         hidden.addcmul_(self.stays, of_next).addcmul_(self.reset, of_kept)
-        return Gradient((hidden,), maps, (of_gates, of_new))
+        return Gradient((hidden,), _gathered(fourier, spectra, on_maps), (reset, update, new))
 
 
 def pixels_first(maps: Tensor) -> Tensor:
@@ -216,6 +212,17 @@ def pixels_first(maps: Tensor) -> Tensor:
     return maps.permute(2, 3, 0, 1).contiguous()
 
 
-def _convolved(fourier: Fourier, kernels: Kernels, hidden: Tensor | None, maps: Tensor) -> Tensor:
-    factors = [(maps, kernels.on_maps)] if hidden is None else [(hidden, kernels.on_hidden), (maps, kernels.on_maps)]
-    return fourier.inverse(fourier.products(factors))
+def _changed(
+    fourier: Fourier, kernels: Sequence[Kernels], change: Change, gate: int, hidden: Tensor | None
+) -> Tensor:
+    """Return how the result of a gate's convolution changes, [s, s, B, H]; it sees `hidden` instead of `change`'s."""
+    factors = [(change.maps, kernels[gate].on_maps)]
+    if hidden is not None:
+        factors.append((hidden, kernels[gate].on_hidden))
+    result = fourier.inverse(fourier.products(factors))
+    return result if change.constants is None else result.add_(change.constants[gate])
+
+
+def _gathered(fourier: Fourier, spectra: Sequence[Tensor], kernels: Sequence[Tensor]) -> Tensor:
+    """Return what all gates' gradients together make, [s, s, B, C]."""
+    return fourier.inverse(fourier.products(list(zip(spectra, kernels, strict=True))))

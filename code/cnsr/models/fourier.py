@@ -70,6 +70,12 @@ class Fourier:
         """Number of products, which is that of rows in `data` and `kernels`."""
         return len(self._on_kernels)
 
+    @staticmethod
+    def products_of(size: int, kernel: int) -> int:
+        """Return `frequencies` for maps and kernels of these sizes."""
+        n = size + kernel // 2
+        return _PRODUCTS * n * (n // 2 + 1)
+
     def data(self, maps: Tensor) -> Tensor:
         """Return B d of maps [s, s, B, C]: [frequencies, B, C]."""
         s, width = self.size, maps.shape[2] * maps.shape[3]
@@ -77,10 +83,13 @@ class Fourier:
         by_column = rows.view(2 * s, self.columns, width).transpose(0, 1)
         return torch.matmul(self._on_columns, by_column).view(-1, *maps.shape[2:])
 
-    def kernels(self, weight: Tensor) -> Tensor:
-        """Return G w of weights [o, C, k, k]: [frequencies, C, o]."""
+    def kernels(self, weight: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return G w of weights [o, C, k, k]: [frequencies, C, o], which is `out` if given."""
         taps = weight.permute(2, 3, 1, 0).reshape(self.kernel**2, -1)
-        return torch.mm(self._on_kernels, taps).view(-1, weight.shape[1], weight.shape[0])
+        if out is None:
+            out = weight.new_empty(self.frequencies, weight.shape[1], weight.shape[0])
+        torch.mm(self._on_kernels, taps, out=out.view(self.frequencies, -1))
+        return out
 
     def products(self, factors: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """Return the sum of all products of data [frequencies, B, C_i] and kernels [frequencies, C_i, o]."""

@@ -23,6 +23,8 @@ from cnsr.models.generator import Given, ImageDerivative
 
 _CHUNK = 64
 """Directions in one product: more are not faster."""
+_FEWEST = 8
+"""Directions that make it worth while to transform weights."""
 _MOST = 512
 """Directions for which a step's weights are transformed once."""
 _FORWARD_SHARE = 0.9
@@ -86,7 +88,7 @@ class GQNDerivative(ImageDerivative):
     @property
     def least_memory(self) -> int:
         """Bytes for the spectra of a step's weights, and for few directions."""
-        return self._kernel_bytes + 4 * self._direction_bytes
+        return self._kernel_bytes + _FEWEST * (self._direction_bytes + self._state_bytes)
 
     def gradients(self, outputs: Tensor, memory: int, told: Told) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the gradients, forward or backward."""
@@ -143,10 +145,10 @@ class GQNDerivative(ImageDerivative):
             [s s, n, C scale scale].
         """
         count, s = len(inputs), self.size
-        channels: slice | None = None
+        channels: range | None = None
         maps = self.slopes.new_zeros(s * s, count, len(self.maps) - self.latent)
         if inputs[0] < len(self.channels):
-            channels = slice(self.channels[int(inputs[0])], self.channels[int(inputs[-1])] + 1)
+            channels = self.channels[int(inputs[0]) : int(inputs[-1]) + 1]
         else:
             place = inputs - len(self.channels)
             maps[place // maps.shape[2], torch.arange(count), place % maps.shape[2]] = 1
@@ -154,40 +156,43 @@ class GQNDerivative(ImageDerivative):
         states: list[tuple[Tensor, ...] | None] = [None] * len(range(0, count, chunk))
         patches = self.slopes.new_zeros(s, s, count, len(self.steps[0].on_patches))
         on_prior = fourier.kernels(self.prior)
+        kernels: Sequence[Kernels | None] = [None] * len(self.steps[0].cell.weights)
         for step, noise in zip(self.steps, self.noises, strict=True):
-            kernels = step.cell.kernels(fourier, self.maps, backward=False)
-            constants = None if channels is None else self._constants(step.cell, channels)
+            kernels = step.cell.kernels(fourier, self.maps, False, kernels)
             for index, start in enumerate(range(0, count, chunk)):
                 some = slice(start, start + chunk)
-                change = self._change(fourier, on_prior, noise, states[index], maps[:, :, some])
-                if constants is not None:
-                    change = Change(
-                        change.state, change.hidden, change.maps, tuple(part[:, :, some] for part in constants)
-                    )
+                constants = None if channels is None else self._constants(step.cell, channels[some])
+                change = self._change(fourier, on_prior, noise, states[index], maps[:, :, some], constants)
                 state = states[index] = step.cell.forward(fourier, kernels, change)
                 patches[:, :, some] += torch.matmul(state[0], step.on_patches.t())
         return patches.flatten(0, 1)
 
     def _change(
-        self, fourier: Fourier, on_prior: Tensor, noise: Tensor, state: tuple[Tensor, ...] | None, maps: Tensor
+        self,
+        fourier: Fourier,
+        on_prior: Tensor,
+        noise: Tensor,
+        state: tuple[Tensor, ...] | None,
+        maps: Tensor,
+        constants: Sequence[Tensor] | None,
     ) -> Change:
-        """Return what changes for a step, given what changed before it and in the maps."""
+        """Return what changes for a step, given what changed before it, in the maps and by the vector."""
         if state is None:  # the prior of the first step knows nothing
             latent = maps.new_zeros(*maps.shape[:3], self.latent)
-            return Change(None, None, fourier.data(torch.cat((latent, maps), dim=-1)), None)
+            return Change(None, None, fourier.data(torch.cat((latent, maps), dim=-1)), constants)
         hidden = fourier.data(state[0])
         mean, raw = fourier.inverse(fourier.products([(hidden, on_prior)])).chunk(2, dim=-1)
         latent = torch.addcmul(mean, noise, raw)
-        return Change(state, hidden, fourier.data(torch.cat((latent, maps), dim=-1)), None)
+        return Change(state, hidden, fourier.data(torch.cat((latent, maps), dim=-1)), constants)
 
-    def _constants(self, cell: CellDerivative, channels: slice) -> tuple[Tensor, ...]:
-        """Return what each of the cell's convolutions makes of channels that are constant maps, [s, s, n, o]."""
+    def _constants(self, cell: CellDerivative, channels: range) -> list[Tensor]:
+        """Return what each of the cell's gates makes of channels that are constant maps, [s, s, n, H]."""
         made = []
-        for layers in cell.weights:
-            taps = torch.cat([weight[:, channels] for weight in layers]).flatten(2)  # [o, n, k k]
-            maps = torch.matmul(self.inside, taps.permute(2, 1, 0).flatten(1))
-            made.append(maps.view(self.size, self.size, taps.shape[1], len(taps)))
-        return tuple(made)
+        for weight in cell.weights:
+            taps = weight[:, channels.start : channels.stop].flatten(2).permute(2, 1, 0)  # [k k, n, H]
+            maps = torch.mm(self.inside, taps.flatten(1))
+            made.append(maps.view(self.size, self.size, *taps.shape[1:]))
+        return made
 
     def _backward(self, fourier: Fourier, outputs: Tensor, chunk: int) -> Tensor:
         """Return the gradients [k, inputs] of some outputs with respect to the core's inputs."""
@@ -199,8 +204,9 @@ class GQNDerivative(ImageDerivative):
         maps = self.slopes.new_zeros(s, s, count, len(self.maps) - self.latent)
         states = [self._nothing(len(some)) for some in torch.split(numbers, chunk)]
         on_prior = fourier.kernels(flipped(self.prior))
+        kernels: Sequence[Kernels | None] = [None] * len(self.steps[0].cell.weights)
         for step, noise in zip(reversed(self.steps), reversed(self.noises), strict=True):
-            kernels = step.cell.kernels(fourier, self.maps, backward=True)
+            kernels = step.cell.kernels(fourier, self.maps, True, kernels)
             for index, some in enumerate(torch.split(numbers, chunk)):
                 state = states[index]
                 state[0][cells[0][some], cells[1][some], some - some[0]] += step.on_patches[places[some]] * slopes[some]
@@ -208,7 +214,7 @@ class GQNDerivative(ImageDerivative):
                 part = slice(int(some[0]), int(some[-1]) + 1)
                 maps[:, :, part] += found.maps[..., self.latent :]
                 if not self.is_map:
-                    vector[part] += self._on_vector(step.cell, found.convolved)
+                    vector[part] += self._on_vector(step.cell, found.gates)
                 if found.state is not None:
                     latent = found.maps[..., : self.latent]
                     on_latent = fourier.data(torch.cat((latent, latent * noise), dim=-1))
@@ -221,16 +227,13 @@ class GQNDerivative(ImageDerivative):
         shape = (self.size, self.size, count, self.hidden)
         return tuple(self.slopes.new_zeros(shape) for _ in range(self.steps[0].cell.states))
 
-    def _on_vector(self, cell: CellDerivative, convolved: Sequence[Tensor]) -> Tensor:
+    def _on_vector(self, cell: CellDerivative, gates: Sequence[Tensor]) -> Tensor:
         """Return gradients [k, R] of the representation from those of what a step's convolutions gave."""
-        total: Tensor | float = 0.0
-        for layers, gradient in zip(cell.weights, convolved, strict=True):
-            taps = torch.mm(self.inside.t(), gradient.flatten(0, 1).flatten(1))  # [k k, k o]
-            taps = taps.view(len(taps), gradient.shape[2], -1)
-            weight = torch.cat([part[:, self.channels.start : self.channels.stop] for part in layers])
-            weight = weight.flatten(2).permute(2, 0, 1)  # [k k, o, R]
-            total = total + torch.bmm(taps, weight).sum(dim=0)
-        assert isinstance(total, Tensor)
+        total = self.slopes.new_zeros(gates[0].shape[2], len(self.channels))
+        for weight, gradient in zip(cell.weights, gates, strict=True):
+            taps = torch.mm(self.inside.t(), gradient.flatten(0, 1).flatten(1))  # [k k, k H]
+            on_vector = weight[:, self.channels.start : self.channels.stop].flatten(2).permute(2, 0, 1)  # [k k, H, R]
+            total += torch.bmm(taps.view(len(taps), *gradient.shape[2:]), on_vector).sum(dim=0)
         return total
 
     def _patch_channels(self, outputs: Tensor) -> Tensor:
@@ -240,19 +243,16 @@ class GQNDerivative(ImageDerivative):
 
     @property
     def _kernel_bytes(self) -> int:
-        gates = max(len(layers) for layers in self.steps[0].cell.weights) * self.hidden
-        n = self.size + self.kernel // 2
-        channels = (self.hidden + len(self.maps)) * gates + self.hidden * 2 * self.latent
-        return 3 * n * (n // 2 + 1) * channels * self.slopes.element_size()
+        """Bytes for the spectra of a step's weights."""
+        channels = (self.hidden + len(self.maps)) * len(self.steps[0].cell.weights) + 2 * self.latent
+        return Fourier.products_of(self.size, self.kernel) * self.hidden * channels * self.slopes.element_size()
 
     @property
     def _direction_bytes(self) -> int:
-        """Bytes for one direction in a product."""
-        gates = max(len(layers) for layers in self.steps[0].cell.weights) * self.hidden
-        n = self.size + self.kernel // 2
-        spectra = 3 * n * (n // 2 + 1) * (gates + self.hidden + len(self.maps))
-        between = 2 * self.size * (n // 2 + 1) * gates
-        return (spectra + between + 3 * self.size**2 * gates) * self.slopes.element_size()
+        """Bytes for one direction in a product, with as many spectra and maps as a step has at once."""
+        gates = len(self.steps[0].cell.weights)
+        spectra = Fourier.products_of(self.size, self.kernel) * (gates + 3)
+        return (spectra + self.size**2 * (gates + 3)) * self.hidden * self.slopes.element_size()
 
     @property
     def _state_bytes(self) -> int:

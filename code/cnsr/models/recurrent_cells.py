@@ -60,8 +60,8 @@ class RecurrentCell(nn.Module, ABC):
     def differentiated(self, state: State | None, inputs: Sequence[Input]) -> tuple[State, CellDerivative]:
         """Return the next state, and the derivative of this step; arguments as for `forward`, of one scene."""
 
-    def _weights(self, gates: Sequence[str]) -> list[Tensor]:
-        return [cast("nn.Conv2d", self.get_submodule(name)).weight for name in gates]
+    def _weights(self) -> list[Tensor]:
+        return [cast("nn.Conv2d", self.get_submodule(name)).weight for name in self.gates()]
 
     def _convolve(self, gates: Sequence[str], inputs: Sequence[Input]) -> Tensor:
         """Return the convolution of [h, inputs] for all of the gates, [B, gates H, s, s] in float32.
@@ -110,7 +110,7 @@ class LSTMCell(RecurrentCell):
         values = self._convolve(self.gates(), (hidden, *inputs))
         following: State = _LSTMUpdate.apply(values, memory)  # type: ignore[no-untyped-call]
         gates = values.chunk(4, dim=1)  # the update has overwritten them with their values
-        return following, LSTMDerivative([self._weights(self.gates())], gates, memory, following[1])
+        return following, LSTMDerivative(self._weights(), gates, memory, following[1])
 
 
 class GRUCell(RecurrentCell):
@@ -130,8 +130,7 @@ class GRUCell(RecurrentCell):
         """Return the next (h,), and the derivative of this step."""
         hidden = None if state is None else state[0]
         reset, update, new = self._values(hidden, inputs)
-        weights = [self._weights(("reset", "update")), self._weights(("state",))]
-        return self._next(hidden, update, new), GRUDerivative(weights, hidden, reset, update, new)
+        return self._next(hidden, update, new), GRUDerivative(self._weights(), hidden, (reset, update, new))
 
     def _values(self, hidden: Tensor | None, inputs: Sequence[Input]) -> tuple[Tensor, Tensor, Tensor]:
         """Return the values of reset gate, update gate, and of what is new, [B, H, s, s] each."""
