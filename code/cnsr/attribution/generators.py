@@ -77,7 +77,7 @@ def pixel_gradients(
     if _is_pixel_by_pixel(model, view, needed):
         yield from _counted(_PixelByPixel(model, view, patch, needed, passes, room.memory // 2).gradients(), told)
         return
-    derived = None if room.copies > 1 else _derived(model, view, patch.generator)
+    derived = None if room.copies > 1 else _derived(model, view, patch)
     if derived is None or derived.least_memory > room.memory:
         yield from _counted(_wholly(model, view, patch, passes, room.part(1 / 2)), told)
     else:
@@ -214,11 +214,12 @@ def _wholly(
         yield PixelGradients(attributions, rows)
 
 
-def _derived(model: SceneModel, view: QueryView, index: int) -> ImageDerivative | None:
+def _derived(model: SceneModel, view: QueryView, patch: Patch) -> ImageDerivative | None:
     """Return the derivative of a generator's image by what it is given, or `None` if it has no fast one."""
+    generator = cast("Generator", model.generator.generators[patch.generator])
     with torch.no_grad(), same_noise(model):
-        given = model.generator.view(index, view.queries, view.pose, view.representations)
-        return cast("Generator", model.generator.generators[index]).derivative(given)
+        given = model.generator.view(patch.generator, view.queries, view.pose, view.representations)
+        return generator.derivative(given, patch.count)
 
 
 def _by_derivative(

@@ -212,9 +212,7 @@ def pixels_first(maps: Tensor) -> Tensor:
     return maps.permute(2, 3, 0, 1).contiguous()
 
 
-def _changed(
-    fourier: Fourier, kernels: Sequence[Kernels], change: Change, gate: int, hidden: Tensor | None
-) -> Tensor:
+def _changed(fourier: Fourier, kernels: Sequence[Kernels], change: Change, gate: int, hidden: Tensor | None) -> Tensor:
     """Return how the result of a gate's convolution changes, [s, s, B, H]; it sees `hidden` instead of `change`'s."""
     factors = [(change.maps, kernels[gate].on_maps)]
     if hidden is not None:

@@ -50,7 +50,8 @@ class Fourier:
         factors = torch.stack((split[0] + split[1], *split), dim=1)  # [n, 3, s, 2]
         self._on_columns = fitting(factors.view(_PRODUCTS * n, 2 * size))
         # Convolutions of networks are correlations: their spectra are products with conjugates.
-        waves = _waves(torch.arange(self.columns), taps, n)[:, None, None, :] * _waves(torch.arange(n), taps, n)[:, :, None]
+        on_rows, on_columns = _waves(torch.arange(self.columns), taps, n), _waves(torch.arange(n), taps, n)
+        waves = on_rows[:, None, None, :] * on_columns[:, :, None]
         u, v = waves.real, -waves.imag  # [columns, n, k, k]
         self._on_kernels = fitting(torch.stack((u, v - u, u + v), dim=2).view(-1, kernel * kernel))
         back = down.conj().t()[:, :, None] / n  # [s, n, 1]

@@ -109,10 +109,12 @@ class Generator(nn.Module, ABC):
         """
         return False
 
-    def derivative(self, given: Given) -> ImageDerivative | None:  # noqa: ARG002 - most have none
-        """Return the derivative of what `sample` makes of one view, if there is a faster way than through its graph.
+    def derivative(self, given: Given, outputs: int) -> ImageDerivative | None:  # noqa: ARG002 - most have none
+        """Return the derivative of what `sample` makes of one view, if that is faster than a backward pass for each.
 
-        Takes as many random numbers as `sample` does.
+        Args:
+            given: the view; `sample` would draw the same random numbers for it.
+            outputs: of how many numbers in the image there are to be gradients.
         """
         return None
 

@@ -23,6 +23,8 @@ from cnsr.models.shared_batch import noise_for_scenes
 CELLS: dict[str, type[RecurrentCell]] = {"LSTM": LSTMCell, "GRU": GRUCell}
 SIGMAS = (2.0, 0.7)  # first and last standard deviation of the likelihood
 ANNEALING = 200_000  # iterations between them
+FEWEST_OUTPUTS = 8
+"""For which preparing the weights of all steps takes less time than it saves."""
 LOSS_SCALE = 25  # losses are sums over pixels, divided by this and by the image's edge
 
 
@@ -108,17 +110,16 @@ class GQN(Generator):
         mean, _ = self(given, None)
         return torch.expm1(mean)
 
-    def derivative(self, given: Given) -> ImageDerivative:
-        """Return the derivative of what `sample` makes of one view."""
-        with torch.no_grad():
-            return self._derivative(given)
-
-    def _derivative(self, given: Given) -> ImageDerivative:
+    @torch.no_grad()
+    def derivative(self, given: Given, outputs: int) -> ImageDerivative | None:
+        """Return the derivative of what `sample` makes of one view; for few outputs, its graph is faster."""
+        if outputs < FEWEST_OUTPUTS:
+            return None
         size = given.buffers.shape[-1] // self.scale
         scene, buffers = _scene_inputs(given, size), self._downsampled(given)
-        mean = 0
         state: State | None = None
         steps: list[LatentStep] = []
+        patches = given.pose.new_zeros(1, self.observation.out_channels * self.scale**2, size, size)
         hidden = given.pose.new_zeros(1, self.prior.in_channels, size, size)
         to_patches = self._patch_weights()
         for step in range(self.steps):
@@ -128,11 +129,11 @@ class GQN(Generator):
             state, cell = _of_step(self.generator, step).differentiated(state, (*scene, latent))
             hidden = state[0]
             on_patches = to_patches[step % len(to_patches)]
-            mean = mean + F.conv2d(hidden, on_patches)
+            patches += F.conv2d(hidden, on_patches)
             # The derivative of softplus, ln(1 + exp(x)), is 1 - exp(-softplus(x)).
             steps.append(LatentStep(cell, noise * -torch.expm1(-prior.std), on_patches.flatten(1)))
         bias = cast("Tensor", self.observation.bias)[:, None, None]
-        image = torch.exp(F.pixel_shuffle(mean, self.scale) + bias)  # its own derivative
+        image = torch.exp(F.pixel_shuffle(patches, self.scale) + bias)  # its own derivative
         downsample = None if self.downsample is None else self.downsample.weight
         return GQNDerivative(steps, self.prior.weight, downsample, given, image[0])
 

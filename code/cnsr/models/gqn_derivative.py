@@ -20,6 +20,7 @@ from cnsr.models.cell_derivatives import CellDerivative, Change, Kernels, pixels
 from cnsr.models.constant_maps import taps_inside
 from cnsr.models.fourier import Fourier, flipped
 from cnsr.models.generator import Given, ImageDerivative
+from cnsr.models.inputs import unresized
 
 _CHUNK = 64
 """Directions in one product: more are not faster."""
@@ -118,7 +119,7 @@ class GQNDerivative(ImageDerivative):
             buffers = F.conv_transpose2d(on_buffers, self.downsample, stride=self.scale)
         if not self.is_map:
             return buffers, rows[:, :vector, None, None]
-        return buffers, _unresized(maps[:, on_buffers.shape[1] :], self.given.representation)
+        return buffers, unresized(maps[:, on_buffers.shape[1] :], *self.given.representation.shape[2:])
 
     def _forward(self, fourier: Fourier, outputs: Tensor, memory: int, told: Told) -> Tensor:
         """Return the gradients [m, inputs] of outputs with respect to the core's inputs, one input after the other."""
@@ -265,13 +266,3 @@ class GQNDerivative(ImageDerivative):
 
     def _batch(self, memory: int) -> int:
         return max(1, min(_MOST, (memory - self._kernel_bytes) // 2 // self._state_bytes))
-
-
-def _unresized(gradient: Tensor, like: Tensor) -> Tensor:
-    """Return the gradient with respect to maps [1, R, h, w] from that with respect to their resized form."""
-    if gradient.shape[2:] == like.shape[2:]:
-        return gradient
-    with torch.enable_grad():
-        maps = like.detach().expand(len(gradient), -1, -1, -1).requires_grad_()
-        resized = F.interpolate(maps, size=gradient.shape[2:], mode="nearest")
-    return torch.autograd.grad(resized, maps, gradient)[0]

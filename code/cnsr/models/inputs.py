@@ -58,3 +58,13 @@ def join_representations(representations: Sequence[Tensor]) -> Tensor:
 def resized(image: Tensor, size: int) -> Tensor:
     """Return [M, C, H, W] as [M, C, size, size], taking the nearest pixel."""
     return image if image.shape[-2:] == (size, size) else F.interpolate(image, size=(size, size), mode="nearest")
+
+
+def unresized(gradient: Tensor, height: int, width: int) -> Tensor:
+    """Return the gradients of images [M, C, height, width] from those [M, C, S, S] of what `resized` makes of them."""
+    if gradient.shape[2:] == (height, width):
+        return gradient
+    places = torch.arange(height * width, dtype=torch.float64, device=gradient.device).view(1, 1, height, width)
+    seen = resized(places, gradient.shape[-1]).flatten().long()
+    result = gradient.new_zeros(*gradient.shape[:2], height * width).index_add_(2, seen, gradient.flatten(2))
+    return result.view(*gradient.shape[:2], height, width)

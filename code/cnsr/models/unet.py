@@ -65,14 +65,14 @@ class Unet(Generator):
         """Return the image [B, C, S, S]."""
         return self.criterion.image(self(given))
 
-    def derivative(self, given: Given) -> ImageDerivative:
+    def derivative(self, given: Given, outputs: int) -> ImageDerivative | None:  # noqa: ARG002 - however few
         """Return the derivative of what `sample` makes of one view."""
         values: dict[str, BlockValues] = {}
 
         def call(name: str, maps: Sequence[Tensor], constants: Tensor | None) -> Tensor:
-            first, _, second, _ = self._block(name).model
-            hidden, features = self._block(name).values(maps, constants)
-            values[name] = BlockValues(cast("nn.Conv2d", first).weight, cast("nn.Conv2d", second).weight, hidden, features)
+            block = self._block(name)
+            hidden, features = block.values(maps, constants)
+            values[name] = BlockValues(*block.weights, hidden, features)
             return features
 
         with torch.no_grad():
@@ -165,6 +165,12 @@ class _Block(nn.Module):
             nn.Conv2d(outputs, outputs, 3, padding=1),
             nn.ReLU(inplace=True),
         )
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Of both convolutions."""
+        first, _, second, _ = self.model
+        return cast("nn.Conv2d", first).weight, cast("nn.Conv2d", second).weight
 
     def forward(self, maps: Sequence[Tensor], constants: Tensor | None = None) -> Tensor:
         """Return [B, outputs, s, s] from maps [B, C_i, s, s] and vectors [B, c] that stand for constant maps."""

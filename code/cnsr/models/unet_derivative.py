@@ -19,9 +19,12 @@ from torch import Tensor
 from cnsr.models import winograd
 from cnsr.models.constant_maps import taps_inside
 from cnsr.models.generator import Given, ImageDerivative
+from cnsr.models.inputs import unresized
 
 _MOST = 64
 """Outputs at a time: more are not faster."""
+_GROWTH = 3
+"""Pixels by which two convolutions make a window wider, but for one: with less room than that, images stay whole."""
 _PIECE = 24 * 2**20
 """Bytes of gradients in the large images of the way down, of which only some outputs have theirs at a time."""
 _FEWEST_CHANNELS = 256
@@ -105,7 +108,7 @@ class _Window:
 
     @property
     def edge(self) -> int:
-        """n."""
+        """Return n."""
         return self.values.shape[1]
 
     def places(self) -> Tensor:
@@ -158,7 +161,7 @@ class _Window:
         """Return the gradients before a transposed convolution [C', C, 4, 4], in an image of half the size."""
         size = self.size // 2
         edge, corner = self.edge // 2 + 2, (self.corner - 1).div(2, rounding_mode="floor")
-        if edge >= size:
+        if edge + _GROWTH >= size:
             edge, corner = size, torch.zeros_like(corner)
         # The kernel at a pixel p of the smaller image touches the pixels 2 p - 1 to 2 p + 2.
         values = self._framed(2 * corner - 1, 2 * edge + 2)
@@ -236,8 +239,8 @@ class UnetDerivative(ImageDerivative):
         channels = self.down[index - 1].channels if index else self.given.buffers.shape[1]
         if self.is_map:
             seen = _transposed(hidden, level.first[:, : channels + representation.shape[1]], border=False)
-            maps, on_map = seen[..., :channels], seen[..., channels:]
-            _add_unresized(representation, on_map)
+            maps, on_map = seen[..., :channels], seen[..., channels:].permute(0, 3, 1, 2)
+            representation += unresized(on_map, *representation.shape[2:])
         else:
             maps = _transposed(hidden, level.first[:, :channels], border=False)
             representation += self._on_vector(index, hidden, channels)[:, :, None, None]
@@ -266,7 +269,7 @@ class UnetDerivative(ImageDerivative):
     def _output_bytes(self) -> int:
         """Bytes for the windows of an output, and for an image of the way down that is not yet in pieces."""
         windows = sum(min(12, level.size) ** 2 * (2 * level.channels + len(level.upscale)) for level in self.up)
-        return 4 * windows * self.slopes.element_size()
+        return 2 * windows * self.slopes.element_size()
 
     @property
     def _shared_bytes(self) -> int:
@@ -332,13 +335,3 @@ def _places(corner: Tensor, edge: int, size: int) -> Tensor:
     row, column = line[:, 0, :, None], line[:, 1, None, :]
     inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
     return torch.where(inside, row * size + column, size * size)
-
-
-def _add_unresized(total: Tensor, gradient: Tensor) -> None:
-    """Add the gradients [K, s, s, R] of maps that were resized (nearest) to those before, [K, R, h, w]."""
-    count, channels, height, width = total.shape
-    size = gradient.shape[1]
-    cells = torch.arange(height * width, dtype=torch.float64, device=total.device).view(1, 1, height, width)
-    seen = F.interpolate(cells, size=(size, size), mode="nearest").flatten().long()
-    found = gradient.new_zeros(count, height * width, channels).index_add_(1, seen, gradient.flatten(1, 2))
-    total += found.transpose(1, 2).view(total.shape)

@@ -57,6 +57,6 @@ class Copy(Generator):
         """As the copied generator."""
         return self._copied[0].pointwise
 
-    def derivative(self, given: Given) -> ImageDerivative | None:
+    def derivative(self, given: Given, outputs: int) -> ImageDerivative | None:
         """As the copied generator."""
-        return self._copied[0].derivative(given)
+        return self._copied[0].derivative(given, outputs)
