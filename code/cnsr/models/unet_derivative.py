@@ -27,7 +27,7 @@ _GROWTH = 3
 """Pixels by which two convolutions make a window wider, but for one: with less room than that, images stay whole."""
 _PIECE = 24 * 2**20
 """Bytes of gradients in the large images of the way down, of which only some outputs have theirs at a time."""
-_FEWEST_CHANNELS = 256
+_FEWEST_CHANNELS = 128
 """With fewer, ordinary convolutions are as fast as those of `winograd`."""
 
 Told = Callable[[float], object]
