@@ -173,7 +173,7 @@ class _Task:
         """Count outputs, or parts of them, as done."""
         self.done += outputs
         if self.progress is not None:
-            self.progress(self.done / self.work)
+            self.progress(min(1.0, self.done / self.work))  # sums of shares are rounded
 
 
 def _shaped(values: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -102,8 +102,7 @@ class GQNDerivative(ImageDerivative):
                 told((1 - _FORWARD_SHARE) * len(some))
         else:
             for some in torch.split(outputs, self._batch(memory)):
-                yield self._on_given(self._backward(fourier, some, self._chunk(memory)))
-                told(len(some))
+                yield self._on_given(self._backward(fourier, some, self._chunk(memory), told))
 
     def _on_given(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return gradients with respect to buffers and representation from those for the core's inputs, [k, inputs].
@@ -130,17 +129,22 @@ class GQNDerivative(ImageDerivative):
         slopes = self.slopes[channel, row, column][:, None]
         inputs = torch.arange(self.core_inputs, device=outputs.device)
         vector, maps = inputs[: len(self.channels)], inputs[len(self.channels) :]
-        size = self._batch(memory)
+        size, share = self._batch(memory), _FORWARD_SHARE * len(outputs) / max(1, len(inputs))
         for some in (*torch.split(vector, size), *torch.split(maps, size)):
             if not len(some):
                 continue
-            patches = self._followed(fourier, some, self._chunk(memory))  # [s s, n, C scale scale]
+            patches = self._followed(fourier, some, self._chunk(memory), lambda n: told(n * share))
             jacobian[:, some[0] : some[-1] + 1] = patches[cells, :, places] * slopes
-            told(_FORWARD_SHARE * len(outputs) * len(some) / len(inputs))
         return jacobian
 
-    def _followed(self, fourier: Fourier, inputs: Tensor, chunk: int) -> Tensor:
-        """Return what a change of single inputs, all of the vector or all of maps, changes in the image.
+    def _followed(self, fourier: Fourier, inputs: Tensor, chunk: int, told: Told) -> Tensor:
+        """Return what changes of single inputs change in the image.
+
+        Args:
+            fourier: for the states' size.
+            inputs: numbers of the inputs, all of the vector or all of maps.
+            chunk: how many to take in one product.
+            told: called with the number of inputs, or the share of one, that are done in the meantime.
 
         Returns:
             [s s, n, C scale scale].
@@ -166,6 +170,7 @@ class GQNDerivative(ImageDerivative):
                 change = self._change(fourier, on_prior, noise, states[index], maps[:, :, some], constants)
                 state = states[index] = step.cell.forward(fourier, kernels, change)
                 patches[:, :, some] += torch.matmul(state[0], step.on_patches.t())
+                told(state[0].shape[2] / len(self.steps))
         return patches.flatten(0, 1)
 
     def _change(
@@ -195,7 +200,7 @@ class GQNDerivative(ImageDerivative):
             made.append(maps.view(self.size, self.size, *taps.shape[1:]))
         return made
 
-    def _backward(self, fourier: Fourier, outputs: Tensor, chunk: int) -> Tensor:
+    def _backward(self, fourier: Fourier, outputs: Tensor, chunk: int, told: Told) -> Tensor:
         """Return the gradients [k, inputs] of some outputs with respect to the core's inputs."""
         count, s = len(outputs), self.size
         channel, row, column = outputs.unbind(1)
@@ -221,6 +226,7 @@ class GQNDerivative(ImageDerivative):
                     on_latent = fourier.data(torch.cat((latent, latent * noise), dim=-1))
                     found.state[0].add_(fourier.inverse(fourier.products([(on_latent, on_prior)])))
                     states[index] = found.state
+                told(len(some) / len(self.steps))
         return torch.cat((vector, maps.permute(2, 0, 1, 3).flatten(1)), dim=1)
 
     def _nothing(self, count: int) -> tuple[Tensor, ...]:
@@ -251,9 +257,9 @@ class GQNDerivative(ImageDerivative):
     @property
     def _direction_bytes(self) -> int:
         """Bytes for one direction in a product, with as many spectra and maps as a step has at once."""
-        gates = len(self.steps[0].cell.weights)
-        spectra = Fourier.products_of(self.size, self.kernel) * (gates + 3)
-        return (spectra + self.size**2 * (gates + 3)) * self.hidden * self.slopes.element_size()
+        numbers = Fourier.products_of(self.size, self.kernel) + self.size**2  # of a spectrum and its map
+        channels = (len(self.steps[0].cell.weights) + 3) * self.hidden + 2 * len(self.maps)
+        return numbers * channels * self.slopes.element_size()
 
     @property
     def _state_bytes(self) -> int:

@@ -207,10 +207,11 @@ class UnetDerivative(ImageDerivative):
         count = max(1, min(_MOST, (memory - self._shared_bytes) // self._output_bytes))
         for some in torch.split(outputs, count):
             deepest, skips = self._up(some)
+            told(len(some) / 2)
             representation = deepest.new_zeros(len(some), *self.given.representation.shape[1:])
             buffers = self._down(len(self.up), deepest, skips, representation)
             yield buffers.permute(0, 3, 1, 2), representation
-            told(len(some))
+            told(len(some) / 2)
 
     def _up(self, outputs: Tensor) -> tuple[Tensor, list[_Window]]:
         """Return gradients of the deepest features [K, s, s, C], and those of the other levels' on the way down."""
