@@ -70,9 +70,10 @@ class Attributor:
         batch: a single scene, on the model's device, with any number of observations.
         iteration: how long the model has been trained; sets the slope of the partition masks.
         memory: bytes to work in beyond model and scene. One gradient at a time is computed even if that needs more.
-        copies: how many gradients that go through whole networks (encoders, U-Net, GQN) are computed at once. By
-            default 1 on the CPU, where more are not faster, and 64 on a GPU. Copies may be rounded otherwise than the
-            scene alone: a ReLU whose input is 0 but for rounding then takes its other side.
+        copies: how many gradients that go through whole networks (encoders, U-Net, GQN) are computed at once, each by a
+            copy of the scene. By default 64 on a GPU, and 1 on the CPU, where more are not faster; U-Net and GQN then
+            go their own ways (`Generator.derivative`). Copies may be rounded otherwise than the scene alone: a ReLU
+            whose input is 0 but for rounding then takes its other side.
 
     Raises:
         ValueError: the batch holds several scenes.
