@@ -7,8 +7,10 @@ from architectures import COPY, DIRECT, GQN, GRU, PIXEL, POOL, UNET
 from cnsr.attribution import generators
 from cnsr.attribution.attributor import Attributor
 from cnsr.attribution.outputs import Patch, whole_image
+from cnsr.config import load_config
 from cnsr.models import gqn, registry, unet_derivative, winograd
 from cnsr.models.gqn_derivative import GQNDerivative
+from cnsr.models.model import SceneModel
 from cnsr.models.unet import Unet
 from cnsr.models.unet_derivative import UnetDerivative
 
@@ -201,3 +203,15 @@ def test_the_derivative_is_only_for_single_scenes_on_the_cpu(make_model, make_sc
     scene = make_scene(config)
     monkeypatch.setattr(UnetDerivative, "gradients", lambda *_: pytest.fail("not through the graph"))
     Attributor(model, scene, copies=2).attribute(Patch(0, "beauty", 0, 0))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("derived")
+@pytest.mark.parametrize("name", ["room_beauty_unet.json", "room_beauty_gqn_buffers.json"])
+def test_networks_of_the_real_size(name, make_scene, agrees, monkeypatch):
+    monkeypatch.setitem(registry.GENERATORS, "Unet", Unet)
+    config = load_config(name)
+    model = SceneModel(config)
+    scene = make_scene(config)
+    for left, top in ((0, 0), (30, 61)):
+        agrees(model, scene, Attributor(model, scene), Patch(0, "beauty", left, top, 2, 3))
