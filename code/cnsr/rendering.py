@@ -25,7 +25,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -40,6 +40,7 @@ from cnsr.scenes.assets import AssetCache, TextureData, resolve_asset, resolve_m
 from cnsr.scenes.bounds import Bounds, scene_bounds
 from cnsr.scenes.camera import pose_from_view_matrix, view_matrix
 from cnsr.scenes.meshes import MeshData
+from cnsr.scenes.view_files import ViewFile, read_view
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -77,11 +78,13 @@ class LoadedScene:
     Attributes:
         description: what was loaded.
         source: what messages call it.
+        file: what was read, if it was a file.
     """
 
     description: description.Scene
     source: str
     native: Any = field(repr=False)
+    file: ViewFile | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,12 @@ class PathTracer:
         self._meshes = _Shared(self._make_mesh)
         self._textures = _Shared(self._make_texture)
 
-    def load_scene(self, scene: SceneLike) -> LoadedScene:
+    def load_scene(self, scene: SceneLike, like: LoadedScene | None = None) -> LoadedScene:
         """Return a scene made ready for `render`.
 
         Args:
             scene: a scene file, its decoded JSON, or its description. Loaded scenes are returned as they are.
+            like: a scene file loaded before, of which `scene` may be another view: then they share what they can.
 
         Raises:
             SceneError: it is not a scene, or a mesh or texture is missing or damaged.
@@ -142,7 +146,10 @@ class PathTracer:
             return self._load(scene, "scene")
         if isinstance(scene, Mapping):
             return self._load(description.parse_scene(dict(scene)), "scene")
-        return self._load(description.load_scene(Path(scene)), os.fspath(scene))
+        file = read_view(Path(scene), None if like is None else like.file)
+        if like is not None and file.scene.geometry is like.description.geometry:
+            return LoadedScene(file.scene, os.fspath(scene), like.native, file)
+        return replace(self._load(file.scene, os.fspath(scene)), file=file)
 
     def bounds(self, scene: SceneLike) -> Bounds:
         """Return the box around a scene (see ``scene_bounds``). Raises ``SceneError``, see `load_scene`."""

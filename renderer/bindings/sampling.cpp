@@ -70,7 +70,7 @@ py::array_t<float> vectors(size_t count, Function&& value) {
 py::array_t<float> sobol(const Array<uint32_t>& indices, uint32_t dimension, uint32_t seed) {
     const auto count = static_cast<size_t>(indices.size());
     return column(count, [&](size_t i) {
-        const Vec2 pair = sobol_pair<float>(indices.data()[i], dimension / 2, seed);
+        const Vec2 pair = sobol_pair<float>(reversed_bits(indices.data()[i]), dimension / 2, seed);
         return dimension % 2 == 0 ? pair.x : pair.y;
     });
 }

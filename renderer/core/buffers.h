@@ -77,49 +77,78 @@ struct SampleResult {
     Features<F> features;
 };
 
+// The numbers of a sample stand in a row, in the order in which `SampleResult` names them.
 inline constexpr uint32_t kValuesPerSample = sizeof(SampleResult<float>) / sizeof(float);
 
-// The numbers of samples in a row, in the order in which `SampleResult` names them.
 template <class F>
-struct SampleValues {
-    F at[kValuesPerSample];
+RND_HD F value_at(const SampleResult<F>& result, uint32_t i) {
+    F value;
+    __builtin_memcpy(&value, reinterpret_cast<const char*>(&result) + i * sizeof(F), sizeof(F));
+    return value;
+}
+template <class F>
+RND_HD void set_value_at(SampleResult<F>& result, uint32_t i, const F& value) {
+    __builtin_memcpy(reinterpret_cast<char*>(&result) + i * sizeof(F), &value, sizeof(F));
+}
 
-    RND_HD static SampleValues of(const SampleResult<F>& result) {
-        static_assert(sizeof(SampleValues) == sizeof(result));
-        SampleValues values;
-        __builtin_memcpy(&values, &result, sizeof(values));
-        return values;
-    }
-    RND_HD SampleResult<F> result() const {
-        SampleResult<F> result;
-        __builtin_memcpy(static_cast<void*>(&result), this, sizeof(result));
-        return result;
+// Which of these numbers matter.
+struct ValueList {
+    uint32_t count = 0;
+    uint8_t at[kValuesPerSample] = {};
+
+    RND_HD void add(size_t offset, uint32_t values) {
+        const auto first = static_cast<uint32_t>(offset / sizeof(float));
+        for (uint32_t i = first; i < first + values; ++i) at[count++] = static_cast<uint8_t>(i);
     }
 };
 
-template <class M, class F>
-RND_HD SampleResult<F> select(const M& mask, const SampleResult<F>& a, const SampleResult<F>& b) {
-    SampleValues<F> chosen = SampleValues<F>::of(a);
-    const SampleValues<F> other = SampleValues<F>::of(b);
-    for (uint32_t i = 0; i < kValuesPerSample; ++i) chosen.at[i] = select(mask, chosen.at[i], other.at[i]);
-    return chosen.result();
+// What buffers are made of. It always begins with direct and indirect light, from which errors are estimated.
+RND_HD ValueList values_of(uint32_t buffers) {
+    using Sample = SampleResult<float>;
+    const auto wanted = [buffers](Buffer buffer) { return (buffers & bit(buffer)) != 0; };
+    ValueList list;
+    static_assert(offsetof(Sample, radiance.indirect) == offsetof(Sample, radiance.direct) + 3 * sizeof(float));
+    list.add(offsetof(Sample, radiance.direct), 6);
+    if (wanted(Buffer::diffuse) || wanted(Buffer::specular)) list.add(offsetof(Sample, radiance.direct_diffuse), 6);
+    if (wanted(Buffer::position)) list.add(offsetof(Sample, features.position), 3);
+    if (wanted(Buffer::normal)) list.add(offsetof(Sample, features.normal), 3);
+    if (wanted(Buffer::depth)) list.add(offsetof(Sample, features.depth), 1);
+    if (wanted(Buffer::id)) list.add(offsetof(Sample, features.id), 1);
+    if (wanted(Buffer::albedo)) list.add(offsetof(Sample, features.albedo), 3);
+    if (wanted(Buffer::roughness)) list.add(offsetof(Sample, features.roughness), 1);
+    if (wanted(Buffer::mirror)) list.add(offsetof(Sample, features.mirror), 3);
+    if (wanted(Buffer::mirror_hit)) list.add(offsetof(Sample, features.mirror_hit), 3);
+    if (wanted(Buffer::mirror_normal)) list.add(offsetof(Sample, features.mirror_normal), 3);
+    if (wanted(Buffer::shadows)) list.add(offsetof(Sample, features.shadows), 1);
+    if (wanted(Buffer::ao)) list.add(offsetof(Sample, features.ao), 1);
+    return list;
 }
 
-// Samples of which those that are not finite are left out.
+template <class M, class F>
+RND_HD SampleResult<F> select(const M& mask, const SampleResult<F>& a, const SampleResult<F>& b) {
+    SampleResult<F> chosen = a;
+    for (uint32_t i = 0; i < kValuesPerSample; ++i) {
+        set_value_at(chosen, i, select(mask, value_at(a, i), value_at(b, i)));
+    }
+    return chosen;
+}
+
+// The listed values of samples, but for those samples where one of them is not finite.
 template <class F>
 struct ValidSamples {
-    SampleValues<F> values;
-    LaneArray<F> valid;  // 1 or 0
+    F values[kValuesPerSample];  // in the order of the list
+    LaneArray<F> valid;          // 1 or 0
 
-    RND_HD static ValidSamples of(const SampleResult<F>& result) {
-        ValidSamples samples{SampleValues<F>::of(result), {}};
-        MaskOf<F> finite = is_finite(samples.values.at[0]);
-        for (uint32_t i = 1; i < kValuesPerSample; ++i) finite = finite & is_finite(samples.values.at[i]);
-        if (!all(finite)) {
-            for (F& value : samples.values.at) value = select(finite, value, F{});
+    RND_HD ValidSamples(const SampleResult<F>& result, const ValueList& list) {
+        MaskOf<F> finite = !MaskOf<F>{};
+        for (uint32_t i = 0; i < list.count; ++i) {
+            values[i] = value_at(result, list.at[i]);
+            finite = finite & is_finite(values[i]);
         }
-        samples.valid.store(select(finite, spread<F>(1.0f), F{}));
-        return samples;
+        if (!all(finite)) {
+            for (uint32_t i = 0; i < list.count; ++i) values[i] = select(finite, values[i], F{});
+        }
+        valid.store(select(finite, spread<F>(1.0f), F{}));
     }
 };
 
@@ -128,33 +157,34 @@ class PixelSums {
   public:
     // The lanes [first, end). Samples that are not finite are counted.
     template <class F>
-    RND_HD void add(const ValidSamples<F>& samples, int first, int end) {
-        for (uint32_t i = 0; i < kValuesPerSample; ++i) sums_[i] += Number<F>::sum(samples.values.at[i], first, end);
+    RND_HD void add(const ValidSamples<F>& samples, const ValueList& list, int first, int end) {
+        for (uint32_t i = 0; i < list.count; ++i) sums_[i] += Number<F>::sum(samples.values[i], first, end);
         for (int lane = first; lane < end; ++lane) ++(samples.valid.at[lane] != 0.0f ? count_ : dropped_);
     }
 
-    // The means, buffer by buffer. A pixel without a single valid sample is black.
-    RND_HD void resolve(Vec3* out) const;  // out[kBufferCount]
+    // The means, buffer by buffer, of the values of `list`; 0 of others. A pixel without a single valid sample is
+    // black.
+    RND_HD void resolve(const ValueList& list, Vec3* out) const;  // out[kBufferCount]
 
     RND_HD uint32_t dropped() const { return dropped_; }
     RND_HD uint32_t valid() const { return count_; }
     // Luminance (Rec. 709) of the beauty of all valid samples together.
     RND_HD double luminance_sum() const {
-        using Sums = Radiance<float>;
-        static_assert(offsetof(Sums, direct) == 0 && offsetof(Sums, indirect) == 3 * sizeof(float));
-        static_assert(offsetof(SampleResult<float>, radiance) == 0);
+        // Every list begins with direct and indirect light.
         return 0.2126 * (sums_[0] + sums_[3]) + 0.7152 * (sums_[1] + sums_[4]) + 0.0722 * (sums_[2] + sums_[5]);
     }
 
   private:
-    RND_HD SampleResult<float> mean() const {
-        SampleValues<float> values;
+    RND_HD SampleResult<float> mean(const ValueList& list) const {
+        SampleResult<float> result{};
         const double count = count_ > 0 ? static_cast<double>(count_) : 1.0;
-        for (uint32_t i = 0; i < kValuesPerSample; ++i) values.at[i] = static_cast<float>(sums_[i] / count);
-        return values.result();
+        for (uint32_t i = 0; i < list.count; ++i) {
+            set_value_at(result, list.at[i], static_cast<float>(sums_[i] / count));
+        }
+        return result;
     }
 
-    double sums_[kValuesPerSample] = {};
+    double sums_[kValuesPerSample] = {};  // of the listed values
     uint32_t count_ = 0;
     uint32_t dropped_ = 0;
 };
@@ -167,9 +197,9 @@ RND_HD float split_exactly(float total, float& part) {
     return rest;
 }
 
-RND_HD void PixelSums::resolve(Vec3* out) const {
+RND_HD void PixelSums::resolve(const ValueList& list, Vec3* out) const {
     const auto at = [out](Buffer buffer) -> Vec3& { return out[static_cast<uint32_t>(buffer)]; };
-    const SampleResult<float> sample = mean();
+    const SampleResult<float> sample = mean(list);
     const Radiance<float>& radiance = sample.radiance;
     const Features<float>& features = sample.features;
     const Vec3 beauty = radiance.direct + radiance.indirect;

@@ -41,7 +41,8 @@ RND_HD void gather_mirror(const Scene& scene, const MaskOf<F>& mask, const Surfa
     HitOf<F> hit;
     const MaskOf<F> found = scene.intersect(mask, ray, hit);
     if (none(found)) return;
-    const Surface<F> reflected = make_surface(scene.data(), found, ray, hit);
+    Surface<F> reflected;
+    describe_surface(scene.data(), found, ray, hit, reflected);
     features.mirror_hit = select(found, reflected.position, Vector3<F>{});
     features.mirror_normal = select(found, reflected.shading.n, Vector3<F>{});
 }
@@ -55,7 +56,7 @@ RND_HD F sample_shadow(const Scene& scene, const MaskOf<F>& mask, const Surface<
     const F choice = sampler.pair(kShadowLightSlot).x * static_cast<float>(data.light_count);
     const IntOf<F> last = IntOf<F>{} + (data.light_count - 1);
     const IntOf<F> index = minimum(Number<F>::to_int(choice), last);
-    const LightOf<F> light = load_lights<F>(data, mask, index);
+    const LightOf<F> light = load_lights<F>(data, index);
     const LightConnection<F> connection = connect(surface, light, index, sampler.pair(kShadowSlot));
     const MaskOf<F> connected = mask & (connection.pdf > 0.0f);
     const MaskOf<F> visible = connected & !scene.occluded(connected, connection.ray);

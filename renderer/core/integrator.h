@@ -35,7 +35,7 @@ RND_HD Scattered<F> scatter_sampled_light(const Scene& scene, const MaskOf<F>& m
     F probability{};
     const IntOf<F> index = selector.select_light(data, u_choice, probability);
     const MaskOf<F> chosen = mask & (index != kNone);
-    const LightOf<F> light = load_lights<F>(data, chosen, index);
+    const LightOf<F> light = load_lights<F>(data, index);
     const LightConnection<F> connection = connect(surface, light, index, u);
     const Vector3<F> wi = surface.shading.to_local(connection.direction);
     const BsdfValue<F> value = evaluate_bsdf(bsdf, p_specular, surface.wo_local, wi);
@@ -108,7 +108,7 @@ RND_HD Vector3<F> met_emission(const SceneData& scene, const Departure<F>& depar
     Vector3<F> emitted = hidden_emission(scene, departure, mask, t_end);
     const MaskOf<F> shines = found & (next.light != kNone);
     if (any(shines)) {
-        const LightOf<F> light = load_lights<F>(scene, shines, next.light);
+        const LightOf<F> light = load_lights<F>(scene, next.light);
         const F weight = departure.weight(scene, light, next.light);
         const Vector3<F> own = emission(light, shines, next);
         emitted += select(MaskOf<F>(!is_black(own)), own * weight, Vector3<F>{});
@@ -116,24 +116,23 @@ RND_HD Vector3<F> met_emission(const SceneData& scene, const Departure<F>& depar
     return emitted;
 }
 
-// Light that reaches the viewer of `first`, the first vertex, along paths of at most `vertices` vertices. The last
-// vertex takes no light sample: it only shows its own emission.
+// Light that reaches the viewer of `surface`, the first vertex, along paths of at most `vertices` vertices. The last
+// vertex takes no light sample: it only shows its own emission. Leaves another vertex in `surface`.
 template <class F, class Scene>
 RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, const Sampler<F>& sampler, MaskOf<F> alive,
-                               const Surface<F>& first, int32_t vertices) {
+                               Surface<F>& surface, int32_t vertices) {
     const SceneData& data = scene.data();
     Path<F> path;
-    const MaskOf<F> shines = alive & (first.light != kNone);
-    if (any(shines)) path.radiance.direct = emission(load_lights<F>(data, shines, first.light), shines, first);
-    Departure<F> departure;
-    departure.surface = first;
-    departure.weigh = settings.next_event_estimation;
+    const MaskOf<F> shines = alive & (surface.light != kNone);
+    if (any(shines)) path.radiance.direct = emission(load_lights<F>(data, surface.light), shines, surface);
     for (; path.vertex < vertices && any(alive); ++path.vertex) {
         const uint32_t slot = kFirstBounceSlot + kSlotsPerBounce * static_cast<uint32_t>(path.vertex - 1);
-        const Vector2<F> choice = sampler.pair(slot + 2);
-        const Surface<F>& surface = departure.surface;
         const Bsdf<F> bsdf = make_bsdf(surface.color, surface.roughness, surface.ior);
         const F p_specular = specular_probability(bsdf, surface.wo_local);
+        const bool has_choice = data.light_count > 1 || any(MaskOf<F>(p_specular > 0.0f));
+        const Vector2<F> choice = has_choice ? sampler.pair(slot + 2) : Vector2<F>{};
+        Departure<F> departure;
+        departure.weigh = settings.next_event_estimation;
 
         // Light from a sampled point on a light.
         if (settings.next_event_estimation && data.light_count > 0) {
@@ -146,17 +145,22 @@ RND_HD Radiance<F> trace_light(const Scene& scene, const Settings& settings, con
         const BsdfSample<F> sample = sample_bsdf(bsdf, p_specular, surface.wo_local, choice.y, sampler.pair(slot + 1));
         departure.pdf = sample.value.pdf;
         departure.ray = leave(surface, surface.shading.to_world(sample.wi), spread<F>(kInfinity));
+        departure.position = surface.position;
+        departure.light = surface.light;
         alive = alive & (departure.pdf > 0.0f) & (dot(departure.ray.direction, surface.geometric_normal) > 0.0f);
         path.extend(alive, sample.value);
         alive = alive & !is_black(path.throughput);
         if (none(alive)) break;
 
         // Lights that lie in this direction, and the next vertex.
+        if (path.vertex + 1 == vertices) {
+            path.add_met(last_emission(scene, departure, alive));
+            break;
+        }
         HitOf<F> hit;
         const MaskOf<F> found = scene.intersect(alive, departure.ray, hit);
-        const Surface<F> next = make_surface(data, found, departure.ray, hit);
-        path.add_met(met_emission(data, departure, alive, found, hit, next));
-        departure.surface = next;
+        describe_surface(data, found, departure.ray, hit, surface);
+        path.add_met(met_emission(data, departure, alive, found, hit, surface));
         alive = found;
     }
     clamp_indirect(path.radiance, settings.clamp);
@@ -168,12 +172,12 @@ template <class F, class Scene>
 RND_HD SampleResult<F> trace_samples(const Scene& scene, const Settings& settings, const Sampler<F>& sampler,
                                      const MaskOf<F>& mask, const RayOf<F>& ray) {
     const SceneData& data = scene.data();
-    const SampleResult<F> nothing;
-    if (data.bounces < 1) return nothing;
+    if (data.bounces < 1) return {};
     HitOf<F> hit;
     const MaskOf<F> found = scene.intersect(mask, ray, hit);
-    if (none(found)) return nothing;
-    const Surface<F> surface = make_surface(data, found, ray, hit);
+    if (none(found)) return {};
+    Surface<F> surface;
+    describe_surface(data, found, ray, hit, surface);
     SampleResult<F> result;
     result.features = gather_features(scene, settings.buffers, sampler, found, surface, hit.t);
     if ((settings.buffers & kRadianceBuffers) != 0) {
@@ -182,7 +186,7 @@ RND_HD SampleResult<F> trace_samples(const Scene& scene, const Settings& setting
         const int32_t vertices = full || data.bounces < 2 ? data.bounces : 2;
         result.radiance = trace_light(scene, settings, sampler, found, surface, vertices);
     }
-    return select(found, result, nothing);
+    return all(found) ? result : select(found, result, SampleResult<F>{});
 }
 
 // One view of a scene: where from, and how well.
@@ -264,6 +268,7 @@ class SampleWalk {
 template <class F, class Scene>
 RND_HD void add_samples(const Scene& scene, const ViewSettings& view, const SampleRange& range, PixelSums* sums) {
     const float scale = 1.0f / static_cast<float>(view.size);
+    const ValueList list = values_of(view.settings.buffers);
     for (SampleWalk walk(view, range); !walk.done();) {
         const LaneSamples<F> lanes = walk.template take<F>();
         const Sampler<F> sampler = lanes.sampler();
@@ -271,12 +276,11 @@ RND_HD void add_samples(const Scene& scene, const ViewSettings& view, const Samp
         const F x = (Number<F>::to_float(lanes.x.load()) + jitter.x) * scale;
         const F y = (static_cast<float>(range.y) + jitter.y) * scale;
         const RayOf<F> ray = camera_ray(view.camera, x, y);
-        const ValidSamples<F> samples =
-            ValidSamples<F>::of(trace_samples(scene, view.settings, sampler, lanes.mask(), ray));
+        const ValidSamples<F> samples(trace_samples(scene, view.settings, sampler, lanes.mask(), ray), list);
         for (int first = 0; first < lanes.count;) {
             int end = first + 1;
             while (end < lanes.count && lanes.x.at[end] == lanes.x.at[first]) ++end;
-            sums[static_cast<uint32_t>(lanes.x.at[first]) - range.x_begin].add(samples, first, end);
+            sums[static_cast<uint32_t>(lanes.x.at[first]) - range.x_begin].add(samples, list, first, end);
             first = end;
         }
     }

@@ -22,30 +22,18 @@ RND_HD LightOf<F> spread(const Light& light) {
             spread<F>(light.sphere), spread<F>(light.rectangle)};
 }
 
-// The lights with these indices; only lanes in `mask` have one.
+// The lights with these indices, or any where the index is kNone.
 template <class F>
-RND_HD LightOf<F> load_lights(const SceneData& scene, const MaskOf<F>& mask, const IntOf<F>& index) {
+RND_HD LightOf<F> load_lights(const SceneData& scene, const IntOf<F>& index) {
     if (scene.light_count == 1) return spread<F>(scene.lights[0]);
-    IntArray<F> indices;
-    indices.store(index);
-    LaneArray<F> sphere{}, power{}, radius{};
-    VectorArray<F> radiance{}, center{}, middle{}, edge_u{}, edge_v{};
-    for_lanes(mask, [&](int i) {
-        const Light& light = scene.lights[indices.at[i]];
-        sphere.at[i] = light.kind == ObjectKind::sphere ? 1.0f : 0.0f;
-        power.at[i] = light.power;
-        radius.at[i] = light.sphere.radius;
-        radiance.set(i, light.radiance);
-        center.set(i, light.sphere.center);
-        middle.set(i, light.rectangle.center);
-        edge_u.set(i, light.rectangle.edge_u);
-        edge_v.set(i, light.rectangle.edge_v);
-    });
-    return {sphere.load() != 0.0f,
-            radiance.load(),
-            power.load(),
-            {center.load(), radius.load()},
-            {middle.load(), edge_u.load(), edge_v.load()}};
+    const IntOf<F> known = maximum(index, IntOf<F>{});
+    const Row<F, LightField> light{scene.light_table, known};
+    const Vector3<F> center = light.vector(LightField::center);
+    return {light.number(LightField::is_sphere) != 0.0f,
+            light.vector(LightField::radiance),
+            light.number(LightField::power),
+            {center, light.number(LightField::radius)},
+            {center, light.vector(LightField::edge_u), light.vector(LightField::edge_v)}};
 }
 
 // What `on(shape)` says of each lane's light, computed for the kinds that there are.

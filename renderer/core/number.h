@@ -16,13 +16,25 @@ inline constexpr float kLargestFloat = 0x1.fffffep127f;
 //     Mask, Int, Uint          a truth value, an int32_t and a uint32_t in each lane
 //     kLanes
 //     sqrt, to_float, to_int   of each lane
+//     reverse_bits(x)          of each Uint
 //     sum(x, first, end)       of the lanes [first, end), in double precision
+//     lookup(numbers, index, count)   numbers[index] of each lane; there are `count`, and room behind them up to a
+//                              multiple of kRowMultiple (core/table.h)
 template <class F>
 struct Number;
 
-// What can be asked of a mask: kLanes; any(mask), and at(mask, lane).
+// What can be asked of a mask: a bit for each lane, and which is the lowest of some bits.
 template <class M>
 struct MaskTraits;
+
+template <class U>
+RND_HD U reversed_bits(U x) {
+    x = ((x >> 1) & 0x55555555u) | ((x & 0x55555555u) << 1);
+    x = ((x >> 2) & 0x33333333u) | ((x & 0x33333333u) << 2);
+    x = ((x >> 4) & 0x0f0f0f0fu) | ((x & 0x0f0f0f0fu) << 4);
+    x = ((x >> 8) & 0x00ff00ffu) | ((x & 0x00ff00ffu) << 8);
+    return (x >> 16) | (x << 16);
+}
 
 template <>
 struct Number<float> {
@@ -35,14 +47,14 @@ struct Number<float> {
     RND_HD static float to_float(int32_t x) { return static_cast<float>(x); }
     RND_HD static int32_t to_int(float x) { return static_cast<int32_t>(x); }
     RND_HD static double sum(float x, int first, int end) { return first < end ? static_cast<double>(x) : 0.0; }
+    RND_HD static uint32_t reverse_bits(uint32_t x) { return reversed_bits(x); }
+    RND_HD static float lookup(const float* numbers, int32_t index, int32_t) { return numbers[index]; }
 };
 
 template <>
 struct MaskTraits<bool> {
-    static constexpr int kLanes = 1;
-
-    RND_HD static bool any(bool mask) { return mask; }
-    RND_HD static bool at(bool mask, int) { return mask; }
+    RND_HD static uint32_t bits(bool mask) { return mask ? 1 : 0; }
+    RND_HD static int lowest(uint32_t) { return 0; }
 };
 
 template <class F>
@@ -52,15 +64,15 @@ using IntOf = typename Number<F>::Int;
 template <class F>
 using UintOf = typename Number<F>::Uint;
 
-// The same number in every lane.
+// The same number in every lane. (Subtracting zero changes no number, not even -0, and costs nothing.)
 template <class F>
 RND_HD F spread(float x) {
-    return F{} + x;
+    return x - F{};
 }
 
 template <class M>
 RND_HD bool any(const M& mask) {
-    return MaskTraits<M>::any(mask);
+    return MaskTraits<M>::bits(mask) != 0;
 }
 template <class M>
 RND_HD bool none(const M& mask) {
@@ -115,9 +127,7 @@ RND_HD MaskOf<F> is_finite(const F& a) {
 // into arrays.
 template <class M, class Body>
 RND_HD void for_lanes(const M& mask, Body&& body) {
-    for (int i = 0; i < MaskTraits<M>::kLanes; ++i) {
-        if (MaskTraits<M>::at(mask, i)) body(i);
-    }
+    for (uint32_t left = MaskTraits<M>::bits(mask); left != 0; left &= left - 1) body(MaskTraits<M>::lowest(left));
 }
 
 // Lanes that are written and read one at a time; `LaneArray<F> x{}` are zeros.

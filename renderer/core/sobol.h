@@ -26,15 +26,6 @@ RND_HD U hash_combine(const U& seed, const V& value) {
     return mix_bits(U(seed ^ (mix_bits(V(value + 0x9e3779b9u)) + (seed << 6) + (seed >> 2))));
 }
 
-template <class U>
-RND_HD U reverse_bits(U x) {
-    x = ((x >> 1) & 0x55555555u) | ((x & 0x55555555u) << 1);
-    x = ((x >> 2) & 0x33333333u) | ((x & 0x33333333u) << 2);
-    x = ((x >> 4) & 0x0f0f0f0fu) | ((x & 0x0f0f0f0fu) << 4);
-    x = ((x >> 8) & 0x00ff00ffu) | ((x & 0x00ff00ffu) << 8);
-    return (x >> 16) | (x << 16);
-}
-
 // Owen scrambling of a number whose digits are reversed: each bit is flipped by a hash of the lower bits only.
 // Laine and Karras 2011, with the constants that N. Vegdahl found by search.
 template <class U>
@@ -64,24 +55,30 @@ RND_HD F to_unit_interval(const UintOf<F>& bits) {
     return Number<F>::to_float(IntOf<F>(bits >> 8)) * 0x1p-24f;
 }
 
-// Dimensions 2 * pair and 2 * pair + 1 of point `index`.
+// Dimensions 2 * pair and 2 * pair + 1 of the point whose index has these bits in reverse.
 template <class F>
-RND_HD Vector2<F> sobol_pair(const UintOf<F>& index, uint32_t pair, const UintOf<F>& seed) {
+RND_HD Vector2<F> sobol_pair(const UintOf<F>& reversed_index, uint32_t pair, const UintOf<F>& seed) {
     using Uint = UintOf<F>;
     const Uint base = hash_combine(seed, pair);
-    const Uint shuffled = reverse_bits(scramble_reversed(reverse_bits(index), base));
-    const Uint x = reverse_bits(scramble_reversed(shuffled, mix_bits(Uint(base ^ 0xa511e9b3u))));
-    const Uint y = reverse_bits(scramble_reversed(pascal_reversed(shuffled), mix_bits(Uint(base ^ 0x63d83595u))));
+    const Uint shuffled = Number<F>::reverse_bits(scramble_reversed(reversed_index, base));
+    const Uint x = Number<F>::reverse_bits(scramble_reversed(shuffled, mix_bits(Uint(base ^ 0xa511e9b3u))));
+    const Uint y =
+        Number<F>::reverse_bits(scramble_reversed(pascal_reversed(shuffled), mix_bits(Uint(base ^ 0x63d83595u))));
     return {to_unit_interval<F>(x), to_unit_interval<F>(y)};
 }
 
 // The sample stream of one pixel sample: fixed slots, so that what one bounce consumes never shifts another's.
 template <class F>
-struct Sampler {
-    UintOf<F> seed;
-    UintOf<F> index;
+class Sampler {
+  public:
+    RND_HD Sampler(const UintOf<F>& seed, const UintOf<F>& index)
+        : seed_(seed), reversed_index_(Number<F>::reverse_bits(index)) {}
 
-    RND_HD Vector2<F> pair(uint32_t slot) const { return sobol_pair<F>(index, slot, seed); }
+    RND_HD Vector2<F> pair(uint32_t slot) const { return sobol_pair<F>(reversed_index_, slot, seed_); }
+
+  private:
+    UintOf<F> seed_;
+    UintOf<F> reversed_index_;
 };
 
 RND_HD uint32_t pixel_seed(uint64_t seed, uint64_t view, uint32_t pixel) {

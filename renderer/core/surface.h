@@ -53,10 +53,19 @@ RND_HD Place<F> select(const M& mask, const Place<F>& a, const Place<F>& b) {
             {select(mask, a.uv.x, b.uv.x), select(mask, a.uv.y, b.uv.y)}};
 }
 
+// Without its texture coordinates.
 template <class F>
-RND_HD Place<F> place_on_grid(const RectangleOf<F>& r, const Vector3<F>& normal, const HitOf<F>& hit) {
-    const Vector3<F> position = r.center + r.edge_u * F(hit.u - 0.5f) + r.edge_v * F(hit.v - 0.5f);
-    return {position, normal, normal, {hit.u, hit.v}};
+RND_HD Place<F> place_on_grid(const Vector3<F>& center, const Vector3<F>& normal, const RayOf<F>& ray,
+                              const HitOf<F>& hit) {
+    const Vector3<F> offset = ray.origin - center + ray.direction * hit.t;
+    return {center + (offset - normal * dot(normal, offset)), normal, normal, {}};
+}
+
+// Texture coordinates on grids, from 0 to 1.
+template <class F>
+RND_HD Vector2<F> grid_uv(const Row<F, ObjectField>& object, const Vector3<F>& offset) {
+    return {dot(object.vector(ObjectField::along_u), offset) + 0.5f,
+            dot(object.vector(ObjectField::along_v), offset) + 0.5f};
 }
 
 // Longitude runs around +y of the sphere's own frame, from -z eastwards (so that u = 1/2 lies on +z), latitude from
@@ -97,31 +106,6 @@ RND_HD Place<float> place_on_mesh(const Object& object, const Vec3& direction, i
     return place;
 }
 
-// What lanes have met, in the fields that the kinds of objects need, lane by lane.
-template <class F>
-struct MetObjects {
-    LaneArray<F> kind, offset, radius, roughness, ior, id, textured;
-    IntArray<F> light;
-    VectorArray<F> color, center, edge_u, edge_v, normal;
-
-    RND_HD void set(int lane, const Object& object, const Material& material) {
-        kind.at[lane] = static_cast<float>(object.kind);
-        offset.at[lane] = object.offset;
-        light.at[lane] = object.light;
-        color.set(lane, material.color);
-        roughness.at[lane] = material.roughness;
-        ior.at[lane] = material.ior;
-        id.at[lane] = material.id;
-        textured.at[lane] = material.texture == kNone ? 0.0f : 1.0f;
-        center.set(lane, object.kind == ObjectKind::sphere ? object.sphere.center : object.rectangle.center);
-        edge_u.set(lane, object.rectangle.edge_u);
-        edge_v.set(lane, object.rectangle.edge_v);
-        normal.set(lane, object.normal);
-        radius.at[lane] = object.sphere.radius;
-    }
-    RND_HD MaskOf<F> is(ObjectKind wanted) const { return kind.load() == static_cast<float>(wanted); }
-};
-
 template <class F>
 RND_HD Place<F> place_on_meshes(const SceneData& scene, const MaskOf<F>& mask, const IntArray<F>& objects,
                                 const RayOf<F>& ray, const HitOf<F>& hit) {
@@ -151,9 +135,11 @@ RND_HD Vec3 textured_color(const SceneData& scene, const Material& material, con
     return material.color * max_component(lookup(scene.textures[material.texture], repeated));
 }
 
+// `color`, with textures in the lanes of `mask`.
 template <class F>
-RND_HD void apply_textures(const SceneData& scene, const MaskOf<F>& mask, const IntArray<F>& objects,
-                           const Place<F>& place, VectorArray<F>& color) {
+RND_HD Vector3<F> apply_textures(const SceneData& scene, const MaskOf<F>& mask, const IntArray<F>& objects,
+                                 const Place<F>& place, const Vector3<F>& color) {
+    VectorArray<F> colors = lanes_of(color);
     const LaneArray<F> u = lanes_of(place.uv.x);
     const LaneArray<F> v = lanes_of(place.uv.y);
     const VectorArray<F> normal = lanes_of(place.geometric_normal);
@@ -161,40 +147,42 @@ RND_HD void apply_textures(const SceneData& scene, const MaskOf<F>& mask, const 
         const Object& object = scene.objects[objects.at[i]];
         const bool sphere = object.kind == ObjectKind::sphere;
         const Vec2 uv = sphere ? sphere_uv(object.to_world, normal.get(i)) : Vec2{u.at[i], v.at[i]};
-        color.set(i, textured_color(scene, scene.materials[object.material], uv));
+        colors.set(i, textured_color(scene, scene.materials[object.material], uv));
     });
+    return colors.load();
 }
 
-// Only lanes in `mask` have hit something; `hit` names some object of the scene in the others, too.
+// Describes the `surface` that `ray` has hit (in place: a copy takes as long as a tenth of all this). Only lanes in
+// `mask` have hit something; `hit` names some object of the scene in the others, too.
 template <class F>
-RND_HD Surface<F> make_surface(const SceneData& scene, const MaskOf<F>& mask, const RayOf<F>& ray,
-                               const HitOf<F>& hit) {
+RND_HD void describe_surface(const SceneData& scene, const MaskOf<F>& mask, const RayOf<F>& ray, const HitOf<F>& hit,
+                             Surface<F>& surface) {
+    const Row<F, ObjectField> object{scene.object_table, hit.object};
+    const F kind = object.number(ObjectField::kind);
+    const MaskOf<F> on_sphere = mask & (kind == static_cast<float>(ObjectKind::sphere));
+    const MaskOf<F> on_mesh = mask & (kind == static_cast<float>(ObjectKind::mesh));
+    const MaskOf<F> textured = mask & (object.number(ObjectField::textured) != 0.0f);
     IntArray<F> objects;
     objects.store(hit.object);
-    MetObjects<F> met;
-    for (int lane = 0; lane < Number<F>::kLanes; ++lane) {
-        const Object& object = scene.objects[objects.at[lane]];
-        met.set(lane, object, scene.materials[object.material]);
-    }
-
-    const MaskOf<F> on_sphere = mask & met.is(ObjectKind::sphere);
-    const MaskOf<F> on_mesh = mask & met.is(ObjectKind::mesh);
-    const Vector3<F> center = met.center.load();
-    Place<F> place =
-        place_on_grid(RectangleOf<F>{center, met.edge_u.load(), met.edge_v.load()}, met.normal.load(), hit);
+    const Vector3<F> center = object.vector(ObjectField::center);
+    Place<F> place = place_on_grid(center, object.vector(ObjectField::normal), ray, hit);
     if (any(on_sphere)) {
-        place = select(on_sphere, place_on_sphere(SphereOf<F>{center, met.radius.load()}, ray, hit), place);
+        const SphereOf<F> sphere{center, object.number(ObjectField::radius)};
+        place = select(on_sphere, place_on_sphere(sphere, ray, hit), place);
     }
     if (any(on_mesh)) place = select(on_mesh, place_on_meshes(scene, on_mesh, objects, ray, hit), place);
 
-    Surface<F> surface;
-    surface.textured = mask & (met.textured.load() != 0.0f);
-    if (any(surface.textured)) apply_textures(scene, surface.textured, objects, place, met.color);
-    surface.color = met.color.load();
-    surface.roughness = met.roughness.load();
-    surface.ior = met.ior.load();
-    surface.id = met.id.load();
-    surface.light = met.light.load();
+    surface.textured = textured;
+    surface.color = object.vector(ObjectField::color);
+    if (any(textured)) {
+        const MaskOf<F> on_grid = kind == static_cast<float>(ObjectKind::grid);
+        place.uv = select(on_grid, grid_uv(object, place.position - center), place.uv);
+        surface.color = apply_textures(scene, textured, objects, place, surface.color);
+    }
+    surface.roughness = object.number(ObjectField::roughness);
+    surface.ior = object.number(ObjectField::ior);
+    surface.id = object.number(ObjectField::id);
+    surface.light = object.integer(ObjectField::light);
     surface.position = place.position;
     surface.wo = -ray.direction;
     surface.front = dot(place.geometric_normal, surface.wo) > 0.0f;
@@ -203,8 +191,7 @@ RND_HD Surface<F> make_surface(const SceneData& scene, const MaskOf<F>& mask, co
     const Vector3<F> normal = select(turned, -place.normal, place.normal);
     surface.shading = make_frame(visible_normal(normal, surface.geometric_normal, surface.wo));
     surface.wo_local = surface.shading.to_local(surface.wo);
-    surface.origin = surface.position + surface.geometric_normal * met.offset.load();
-    return surface;
+    surface.origin = surface.position + surface.geometric_normal * object.number(ObjectField::offset);
 }
 
 }  // namespace rnd

@@ -22,11 +22,12 @@ RND_HD RayOf<F> leave(const Surface<F>& surface, const Vector3<F>& direction, co
     return {surface.origin, F{}, direction, t_max};
 }
 
-// Light is measured at the surface itself, not where rays start, just off it; but a surface must not take its own
-// light for one that lies above it.
+// Where light `index` is measured for a surface that is light `own`, or none: at its position, not at the origin of its
+// rays, just off it; but a surface must not take its own light for one that lies above it.
 template <class F>
-RND_HD Vector3<F> measuring_point(const Surface<F>& surface, const IntOf<F>& light) {
-    return select(MaskOf<F>(surface.light == light), surface.origin, surface.position);
+RND_HD Vector3<F> measuring_point(const IntOf<F>& own, const IntOf<F>& index, const Vector3<F>& origin,
+                                  const Vector3<F>& position) {
+    return select(MaskOf<F>(own == index), origin, position);
 }
 
 // A light sample as seen from a surface, ready to be tested for shadow.
@@ -40,7 +41,7 @@ struct LightConnection {
 template <class F>
 RND_HD LightConnection<F> connect(const Surface<F>& surface, const LightOf<F>& light, const IntOf<F>& index,
                                   const Vector2<F>& u) {
-    const Vector3<F> point = measuring_point(surface, index);
+    const Vector3<F> point = measuring_point(surface.light, index, surface.origin, surface.position);
     const LightSample<F> sample = sample_light(light, point, u);
     const Vector3<F> path = point + sample.direction * sample.distance - surface.origin;
     const F distance = length(path);
@@ -62,18 +63,25 @@ RND_HD Vector3<F> emission(const LightOf<F>& light, const MaskOf<F>& shines, con
 // light.
 template <class F>
 struct Departure {
-    Surface<F> surface;
-    LightSelector<F> selector;
     RayOf<F> ray;
     F pdf{};
+    Vector3<F> position;  // of the surface
+    IntOf<F> light{};     // that it is
+    LightSelector<F> selector;
     bool weigh = true;  // false without next-event estimation: then only such rays find lights
 
-    RND_HD F weight(const SceneData& scene, const LightOf<F>& light, const IntOf<F>& index) const {
+    RND_HD F weight(const SceneData& scene, const LightOf<F>& met, const IntOf<F>& index) const {
         if (!weigh) return spread<F>(1.0f);
         // The ray starts off the point where the light is measured, so that seen from there it may just miss the light:
         // the density must not drop to zero then, for the weight of such a ray would make a bright spot.
-        const F density = met_light_pdf(light, measuring_point(surface, index), ray.direction);
-        return mis_weight(pdf, F(selector.probability(scene, light) * density));
+        const Vector3<F> point = measuring_point(light, index, ray.origin, position);
+        const F density = met_light_pdf(met, point, ray.direction);
+        return mis_weight(pdf, F(selector.probability(scene, met) * density));
+    }
+    // What light `index` contributes where the ray meets its shining side.
+    RND_HD Vector3<F> light_of(const SceneData& scene, int32_t index) const {
+        const LightOf<F> met = spread<F>(scene.lights[index]);
+        return met.radiance * weight(scene, met, IntOf<F>(IntOf<F>{} + index));
     }
 };
 
@@ -92,15 +100,32 @@ RND_HD F meet_light(const Light& light, const Vector3<F>& origin, const Vector3<
 template <class F>
 RND_HD Vector3<F> hidden_emission(const SceneData& scene, const Departure<F>& departure, const MaskOf<F>& mask,
                                   const F& t_end) {
-    const Vector3<F>& origin = departure.surface.position;
     Vector3<F> sum;
     for (int32_t i = 0; i < scene.hidden_light_count; ++i) {
-        const F t = meet_light(scene.lights[i], origin, departure.ray.direction);
+        const F t = meet_light(scene.lights[i], departure.position, departure.ray.direction);
         const MaskOf<F> passed = mask & (t > 0.0f) & (t < t_end);
         if (none(passed)) continue;
-        const LightOf<F> light = spread<F>(scene.lights[i]);
-        const F weight = departure.weight(scene, light, IntOf<F>(IntOf<F>{} + i));
-        sum += select(passed, light.radiance * weight, Vector3<F>{});
+        sum += select(passed, departure.light_of(scene, i), Vector3<F>{});
+    }
+    return sum;
+}
+
+// Light that a path's last ray brings: of all that it meets, only lights matter. Few rays come near one, and what
+// else is there is nothing but a shadow.
+template <class F, class Scene>
+RND_HD Vector3<F> last_emission(const Scene& scene, const Departure<F>& departure, const MaskOf<F>& mask) {
+    const SceneData& data = scene.data();
+    Vector3<F> sum;
+    for (int32_t i = 0; i < data.light_count; ++i) {
+        const bool hidden = i < data.hidden_light_count;
+        const Vector3<F>& origin = hidden ? departure.position : departure.ray.origin;
+        const F t = meet_light(data.lights[i], origin, departure.ray.direction);
+        const MaskOf<F> met = mask & (t > 0.0f);
+        if (none(met)) continue;
+        RayOf<F> ray = departure.ray;
+        ray.t_max = t * kShadowEnd;
+        const MaskOf<F> lit = met & !scene.occluded(met, ray);
+        sum += select(lit, departure.light_of(data, i), Vector3<F>{});
     }
     return sum;
 }

@@ -71,6 +71,10 @@ RND_HD Vector3<F> spread(const Vec3& a) {
     return {spread<F>(a.x), spread<F>(a.y), spread<F>(a.z)};
 }
 template <class M, class F>
+RND_HD Vector2<F> select(const M& mask, const Vector2<F>& a, const Vector2<F>& b) {
+    return {select(mask, a.x, b.x), select(mask, a.y, b.y)};
+}
+template <class M, class F>
 RND_HD Vector3<F> select(const M& mask, const Vector3<F>& a, const Vector3<F>& b) {
     return {select(mask, a.x, b.x), select(mask, a.y, b.y), select(mask, a.z, b.z)};
 }

@@ -13,9 +13,8 @@ constexpr unsigned kTriangles = 0;
 constexpr unsigned kSpheres = 1;
 constexpr unsigned kFirstInstance = 2;
 
-// Meshes up to this size become triangles of the whole: rays then meet one structure instead of two, and building it
-// stays cheaper than a millisecond.
-constexpr uint32_t kLargestMergedMesh = 256;
+// Rays are tested against the boxes of so many objects each; of more, against the box around them all.
+constexpr size_t kMostBoxes = 8;
 
 // Rays may start this far from the origin at least, objects or not: cameras.
 constexpr double kLeastReach = 1e6;
@@ -70,6 +69,28 @@ void occlude_by_sphere(const RTCOccludedFunctionNArguments* arguments) {
     }
 }
 
+Box box_of(RTCScene scene) {
+    RTCBounds bounds;
+    rtcGetSceneBounds(scene, &bounds);
+    return {{bounds.lower_x, bounds.lower_y, bounds.lower_z}, {bounds.upper_x, bounds.upper_y, bounds.upper_z}};
+}
+
+// The box around a mesh in the world: around its points if they are few, else around its own box.
+Box box_of(const Mesh& mesh, const Affine& to_world) {
+    Box box = empty_box();
+    if (mesh.is_small()) {
+        for (const Vec3& position : mesh.positions()) extend(box, to_world.point(position));
+        return box;
+    }
+    const Box own = box_of(mesh.scene());
+    for (unsigned corner = 0; corner < 8; ++corner) {
+        extend(box, to_world.point({(corner & 1u) != 0 ? own.upper.x : own.lower.x,
+                                    (corner & 2u) != 0 ? own.upper.y : own.lower.y,
+                                    (corner & 4u) != 0 ? own.upper.z : own.lower.z}));
+    }
+    return box;
+}
+
 }  // namespace
 
 Accelerator::Accelerator(const Device& device, std::span<const Object> objects,
@@ -90,7 +111,9 @@ Accelerator::Accelerator(const Device& device, std::span<const Object> objects,
                 sphere_shapes_.push_back(object.sphere);
                 break;
             case ObjectKind::mesh:
-                if (meshes[i]->triangle_count() <= kLargestMergedMesh || !can_be_instance(object.to_world, reach)) {
+                // Small meshes become triangles of the whole: rays then meet one structure instead of two, and building
+                // it stays cheaper than a millisecond.
+                if (meshes[i]->is_small() || !can_be_instance(object.to_world, reach)) {
                     merge_mesh(*meshes[i], object.to_world, i);
                 } else {
                     attach_instance(device, *meshes[i], object.to_world, i);
@@ -103,18 +126,17 @@ Accelerator::Accelerator(const Device& device, std::span<const Object> objects,
     rtcCommitScene(scene_.get());
     device.check("building a scene");
     empty_ = included.empty();
-    set_bounds();
+    make_boxes(objects, meshes, included);
 }
 
-void Accelerator::set_bounds() {
-    RTCBounds bounds;
-    rtcGetSceneBounds(scene_.get(), &bounds);
-    lower_ = {bounds.lower_x, bounds.lower_y, bounds.lower_z};
-    upper_ = {bounds.upper_x, bounds.upper_y, bounds.upper_z};
-    // As much as ray origins keep from surfaces: far more than rounding moves where a ray meets the box.
-    const float margin = kRelativeOffset * maximum(max_abs_component(lower_), max_abs_component(upper_));
-    lower_ = lower_ - Vec3{margin, margin, margin};
-    upper_ = upper_ + Vec3{margin, margin, margin};
+void Accelerator::make_boxes(std::span<const Object> objects, std::span<const std::shared_ptr<Mesh>> meshes,
+                             std::span<const uint32_t> included) {
+    const auto is_mesh = [&](uint32_t i) { return objects[i].kind == ObjectKind::mesh; };
+    if (included.size() <= kMostBoxes && std::ranges::all_of(included, is_mesh)) {
+        for (const uint32_t i : included) boxes_.push_back(with_margin(box_of(*meshes[i], objects[i].to_world)));
+    } else {
+        boxes_.push_back(with_margin(box_of(scene_.get())));
+    }
 }
 
 void Accelerator::add_grid(const RectangleShape& r, uint32_t object) {
@@ -125,7 +147,7 @@ void Accelerator::add_grid(const RectangleShape& r, uint32_t object) {
                                        r.center + half_u + half_v, r.center - half_u + half_v});
     indices_.insert(indices_.end(), {first, first + 1, first + 2, first, first + 2, first + 3});
     const auto owner = static_cast<int32_t>(object);
-    triangles_.insert(triangles_.end(), {{owner, 0, Part::first_half_of_grid}, {owner, 0, Part::second_half_of_grid}});
+    triangles_.insert(triangles_.end(), {{owner, 0}, {owner, 0}});
 }
 
 void Accelerator::merge_mesh(const Mesh& mesh, const Affine& to_world, uint32_t object) {
@@ -133,7 +155,7 @@ void Accelerator::merge_mesh(const Mesh& mesh, const Affine& to_world, uint32_t 
     for (const Vec3& position : mesh.positions()) vertices_.push_back(to_world.point(position));
     for (const uint32_t index : mesh.triangles()) indices_.push_back(first + index);
     for (uint32_t i = 0; i < mesh.triangle_count(); ++i) {
-        triangles_.push_back({static_cast<int32_t>(object), static_cast<int32_t>(i), Part::mesh});
+        triangles_.push_back({static_cast<int32_t>(object), static_cast<int32_t>(i)});
     }
 }
 

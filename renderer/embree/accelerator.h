@@ -7,16 +7,13 @@
 #include <span>
 #include <vector>
 
-#include "core/scene_data.h"
+#include "embree/box.h"
 #include "embree/mesh.h"
 
 namespace rnd::embree {
 
 // Embree's own limit is 1.844e18.
 inline constexpr float kFarthestRay = 1.8e18f;
-
-// Ray origins keep this share of the largest coordinate from their surface, some thirty rounding errors.
-inline constexpr float kRelativeOffset = 0x1p-18f;
 
 class Accelerator {
   public:
@@ -32,26 +29,24 @@ class Accelerator {
     // that are not finite, which degenerate geometry can bring about, and those that start too far out. Such rays hit
     // nothing.
     IntLanes can_trace(const RayOf<Lanes>& rays) const;
-    // Which rays come through the box around all objects.
-    IntLanes meets_bounds(const RayOf<Lanes>& rays) const;
+    // Which rays come near objects.
+    IntLanes meets_boxes(const RayOf<Lanes>& rays, const Vector3<Lanes>& inverse) const;
     // Writes the nearest hit of each ray of `mask` to `hits` and its distance to the ray's t_max. Returns which rays
-    // hit something.
-    IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const;
+    // hit something. `inverse` is 1 / direction.
+    IntLanes intersect(const IntLanes& mask, RayOf<Lanes>& rays, const Vector3<Lanes>& inverse,
+                       HitOf<Lanes>& hits) const;
     // Which rays of `mask` hit something.
-    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const;
+    IntLanes occluded(const IntLanes& mask, const RayOf<Lanes>& rays, const Vector3<Lanes>& inverse) const;
 
     Accelerator(const Accelerator&) = delete;
     Accelerator& operator=(const Accelerator&) = delete;
     ~Accelerator() = default;
 
   private:
-    enum class Part : int32_t { mesh, first_half_of_grid, second_half_of_grid };
-
     // A triangle of the scene's own geometry belongs to an object: half a grid, or a part of a small mesh.
     struct Triangle {
         int32_t object;
         int32_t primitive;
-        Part part;
     };
 
     void add_grid(const RectangleShape& rectangle, uint32_t object);
@@ -62,7 +57,8 @@ class Accelerator {
     // so, `farthest_` becomes what that allows.
     bool can_be_instance(const Affine& to_world, double reach);
     void attach_instance(const Device& device, const Mesh& mesh, const Affine& to_world, uint32_t object);
-    void set_bounds();
+    void make_boxes(std::span<const Object> objects, std::span<const std::shared_ptr<Mesh>> meshes,
+                    std::span<const uint32_t> included);
     // What a lane has hit.
     Triangle find(const decltype(RayHitPacket::hit)& hits, int lane) const;
 
@@ -73,7 +69,7 @@ class Accelerator {
     std::vector<uint32_t> spheres_;    // their objects
     std::vector<uint32_t> instances_;  // objects, by the geometry number of their instance
     float farthest_ = kFarthestRay;    // coordinate from which a ray may start
-    Vec3 lower_, upper_;               // corners of the box around all objects, a little enlarged
+    std::vector<Box> boxes_;           // around objects, a little enlarged
     bool empty_ = true;
     SceneOwner scene_;
 };
@@ -86,23 +82,10 @@ inline IntLanes Accelerator::can_trace(const RayOf<Lanes>& rays) const {
            (rays.t_max >= rays.t_min);
 }
 
-inline IntLanes Accelerator::meets_bounds(const RayOf<Lanes>& rays) const {
-    Lanes enter = rays.t_min;
-    Lanes leave = rays.t_max;
-    const auto clip = [&](const Lanes& origin, const Lanes& direction, float lower, float upper) {
-        const Lanes inverse = 1.0f / direction;
-        const Lanes at_lower = (lower - origin) * inverse;
-        const Lanes at_upper = (upper - origin) * inverse;
-        // Not a number where a ray runs within a side: selecting the other operand then leaves the bound alone.
-        const Lanes first = minimum(at_upper, at_lower);
-        const Lanes last = maximum(at_upper, at_lower);
-        enter = select(IntLanes(first > enter), first, enter);
-        leave = select(IntLanes(last < leave), last, leave);
-    };
-    clip(rays.origin.x, rays.direction.x, lower_.x, upper_.x);
-    clip(rays.origin.y, rays.direction.y, lower_.y, upper_.y);
-    clip(rays.origin.z, rays.direction.z, lower_.z, upper_.z);
-    return enter <= leave;
+inline IntLanes Accelerator::meets_boxes(const RayOf<Lanes>& rays, const Vector3<Lanes>& inverse) const {
+    IntLanes met{};
+    for (const Box& box : boxes_) met |= meets(in_all_lanes(box), rays, inverse);
+    return met;
 }
 
 template <class Packet>
@@ -137,14 +120,15 @@ inline Accelerator::Triangle Accelerator::find(const decltype(RayHitPacket::hit)
     const unsigned primitive = hits.primID[lane];
     const unsigned instance = hits.instID[0][lane];
     if (instance != RTC_INVALID_GEOMETRY_ID) {
-        return {static_cast<int32_t>(instances_[instance]), static_cast<int32_t>(primitive), Part::mesh};
+        return {static_cast<int32_t>(instances_[instance]), static_cast<int32_t>(primitive)};
     }
     if (hits.geomID[lane] == 0) return triangles_[primitive];
-    return {static_cast<int32_t>(spheres_[primitive]), 0, Part::mesh};
+    return {static_cast<int32_t>(spheres_[primitive]), 0};
 }
 
-inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
-    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays, const Vector3<Lanes>& inverse,
+                                       HitOf<Lanes>& hits) const {
+    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays, inverse);
     if (none(traced)) return traced;
     RayHitPacket packet;
     fill(packet.ray, rays);
@@ -154,28 +138,22 @@ inline IntLanes Accelerator::intersect(const IntLanes& mask, RayOf<Lanes>& rays,
     const IntLanes found = traced & (load<IntLanes>(packet.hit.geomID) != -1);
     if (none(found)) return found;
     IntArray<Lanes> object{}, primitive{};
-    LaneArray<Lanes> u = lanes_of(load<Lanes>(packet.hit.u));
-    LaneArray<Lanes> v = lanes_of(load<Lanes>(packet.hit.v));
     for_lanes(found, [&](int lane) {
         const Triangle triangle = find(packet.hit, lane);
         object.at[lane] = triangle.object;
         primitive.at[lane] = triangle.primitive;
-        // Both halves of a grid start at its corner (0, 0); the first goes on to (1, 0) and (1, 1), the second to
-        // (1, 1) and (0, 1).
-        const float both = u.at[lane] + v.at[lane];
-        if (triangle.part == Part::first_half_of_grid) u.at[lane] = both;
-        if (triangle.part == Part::second_half_of_grid) v.at[lane] = both;
     });
     rays.t_max = select(found, load<Lanes>(packet.ray.tfar), rays.t_max);
     hits.object = select(found, object.load(), hits.object);
     hits.primitive = select(found, primitive.load(), hits.primitive);
-    hits.u = select(found, u.load(), hits.u);
-    hits.v = select(found, v.load(), hits.v);
+    hits.u = select(found, load<Lanes>(packet.hit.u), hits.u);
+    hits.v = select(found, load<Lanes>(packet.hit.v), hits.v);
     return found;
 }
 
-inline IntLanes Accelerator::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
-    const IntLanes traced = mask & can_trace(rays) & meets_bounds(rays);
+inline IntLanes Accelerator::occluded(const IntLanes& mask, const RayOf<Lanes>& rays,
+                                      const Vector3<Lanes>& inverse) const {
+    const IntLanes traced = mask & can_trace(rays) & meets_boxes(rays, inverse);
     if (none(traced)) return traced;
     RayPacket packet;
     fill(packet, rays);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "embree/box.h"
 #include "embree/errors.h"
 
 namespace rnd::embree {
@@ -43,6 +44,39 @@ void check_arrays(const std::vector<Vec3>& positions, const std::vector<Vec3>& n
     }
 }
 
+// Sorts triangles such that each run of `kLaneCount` of them is compact: half of the runs lie to one side of the middle
+// of the longest edge of the box around their centers, and so on.
+void sort_compactly(std::span<uint32_t> order, std::span<const Vec3> centers) {
+    const size_t runs = (order.size() + kLaneCount - 1) / kLaneCount;
+    if (runs < 2) return;
+    Box box = empty_box();
+    for (const uint32_t triangle : order) extend(box, centers[triangle]);
+    const Vec3 extent = box.upper - box.lower;
+    const auto along = [&](uint32_t triangle) {
+        const Vec3& c = centers[triangle];
+        if (extent.x >= extent.y && extent.x >= extent.z) return c.x;
+        return extent.y >= extent.z ? c.y : c.z;
+    };
+    // Equal ones by their number, so that the order is the same everywhere.
+    std::ranges::sort(order,
+                      [&](uint32_t a, uint32_t b) { return along(a) < along(b) || (along(a) == along(b) && a < b); });
+    const size_t half = runs / 2 * kLaneCount;
+    sort_compactly(order.first(half), centers);
+    sort_compactly(order.subspan(half), centers);
+}
+
+std::vector<uint32_t> sorted_compactly(std::span<const Vec3> positions, std::span<const uint32_t> triangles) {
+    std::vector<uint32_t> order(triangles.size() / 3);
+    std::vector<Vec3> centers(order.size());
+    for (size_t i = 0; i < order.size(); ++i) {
+        order[i] = static_cast<uint32_t>(i);
+        const uint32_t* corner = &triangles[3 * i];
+        centers[i] = (positions[corner[0]] + positions[corner[1]] + positions[corner[2]]) / 3.0f;
+    }
+    sort_compactly(order, centers);
+    return order;
+}
+
 }  // namespace
 
 Mesh::Mesh(std::shared_ptr<Device> device, std::vector<Vec3> positions, std::vector<Vec3> normals,
@@ -57,6 +91,7 @@ Mesh::Mesh(std::shared_ptr<Device> device, std::vector<Vec3> positions, std::vec
         reach_ = {maximum(reach_.x, std::fabs(p.x)), maximum(reach_.y, std::fabs(p.y)),
                   maximum(reach_.z, std::fabs(p.z))};
     }
+    if (is_small()) compact_order_ = sorted_compactly(positions_, triangles_);
     // Embree reads vertices sixteen bytes at a time: one more keeps the last read within the array.
     positions_.reserve(positions_.size() + 1);
     const GeometryOwner geometry(rtcNewGeometry(device_->handle(), RTC_GEOMETRY_TYPE_TRIANGLE));

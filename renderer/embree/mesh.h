@@ -24,6 +24,10 @@ class Mesh {
     // The largest magnitude of each coordinate.
     const Vec3& reach() const { return reach_; }
     uint32_t triangle_count() const { return static_cast<uint32_t>(triangles_.size() / 3); }
+    // Of at most 256 triangles. What there are of them is no work to build anew for each scene.
+    bool is_small() const { return triangle_count() <= 256; }
+    // Of small meshes: all triangles, neighbors near each other.
+    std::span<const uint32_t> compact_order() const { return compact_order_; }
 
   private:
     std::shared_ptr<Device> device_;
@@ -31,6 +35,7 @@ class Mesh {
     std::vector<Vec3> normals_;
     std::vector<Vec2> uvs_;
     std::vector<uint32_t> triangles_;
+    std::vector<uint32_t> compact_order_;
     Vec3 reach_;
     SceneOwner scene_;
 };

@@ -20,9 +20,9 @@ constexpr uint32_t kSamplesPerPortion = 4096;
 constexpr auto kWatchInterval = std::chrono::milliseconds(50);
 
 // Writes one pixel of every wanted image.
-void store_pixel(const Job& job, const PixelSums& sums, size_t pixel) {
+void store_pixel(const Job& job, const ValueList& list, const PixelSums& sums, size_t pixel) {
     std::array<Vec3, kBufferCount> values;
-    sums.resolve(values.data());
+    sums.resolve(list, values.data());
     for (uint32_t i = 0; i < kBufferCount; ++i) {
         if (job.out[i] == nullptr) continue;
         const uint32_t channels = channel_count(static_cast<Buffer>(i));
@@ -56,10 +56,11 @@ bool add_samples(const Job& job, uint32_t y, uint32_t first, uint32_t end, const
 void render_row(Job& job, uint32_t y, const std::atomic<bool>& stopped) {
     std::vector<PixelSums> row(job.view.size);
     if (!add_samples(job, y, 0, job.view.samples, stopped, row)) return;
+    const ValueList list = values_of(job.view.settings.buffers);
     uint64_t dropped = 0;
     for (uint32_t x = 0; x < job.view.size; ++x) {
         dropped += row[x].dropped();
-        store_pixel(job, row[x], static_cast<size_t>(y) * job.view.size + x);
+        store_pixel(job, list, row[x], static_cast<size_t>(y) * job.view.size + x);
     }
     job.dropped.fetch_add(dropped, std::memory_order_relaxed);
 }
@@ -79,9 +80,10 @@ bool refine_row(const Job& job, Refinement& refinement, uint32_t y, const std::a
 }
 
 void store_view(Job& job, const Refinement& refinement) {
+    const ValueList list = values_of(job.view.settings.buffers);
     uint64_t dropped = 0;
     for (size_t pixel = 0; pixel < refinement.sums().size(); ++pixel) {
-        store_pixel(job, refinement.sums()[pixel], pixel);
+        store_pixel(job, list, refinement.sums()[pixel], pixel);
         dropped += refinement.sums()[pixel].dropped();
     }
     job.dropped = dropped;

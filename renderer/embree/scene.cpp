@@ -14,6 +14,9 @@ namespace {
 // packets make; with six walls alone, 2.7 times.
 constexpr size_t kMostDirectShapes = 64;
 
+// Up to so many small meshes are tested one by one: every ray against the boxes of all.
+constexpr std::ptrdiff_t kMostSmallMeshes = 16;
+
 // Embree leaves out what lies beyond 1.8e18.
 constexpr float kFarthestObject = 1e18f;
 
@@ -64,6 +67,14 @@ float largest_coordinate(const RectangleShape& r) {
     return max_abs_component(r.center) + max_abs_component(r.edge_u) + max_abs_component(r.edge_v);
 }
 
+// Makes room for the table of so many things.
+template <class Field>
+TableWriter<Field> new_table(std::vector<float>& numbers, size_t things) {
+    const auto count = static_cast<int32_t>(things);
+    numbers.assign(static_cast<size_t>(table_size<Field>(count)), 0.0f);
+    return {numbers.data(), count};
+}
+
 bool is_moderate(float extent) {
     return extent >= 1e-6f && extent <= 1e6f;
 }
@@ -81,18 +92,40 @@ bool is_moderate(const Object& object) {
 
 }  // namespace
 
+void Scene::make_tables() {
+    TableWriter<ObjectField> objects = new_table<ObjectField>(object_numbers_, objects_.size());
+    for (size_t i = 0; i < objects_.size(); ++i) {
+        const Object& object = objects_[i];
+        write_object(objects, static_cast<int32_t>(i), object, materials_[static_cast<size_t>(object.material)]);
+    }
+    data_.object_table = objects.table();
+    TableWriter<LightField> lights = new_table<LightField>(light_numbers_, lights_.size());
+    for (size_t i = 0; i < lights_.size(); ++i) write_light(lights, static_cast<int32_t>(i), lights_[i]);
+    data_.light_table = lights.table();
+}
+
 void Scene::build() {
-    const auto is_simple = [](const Object& object) { return object.kind != ObjectKind::mesh; };
-    const bool few = std::ranges::count_if(objects_, is_simple) <= static_cast<std::ptrdiff_t>(kMostDirectShapes);
+    const auto is_mesh = [](const Object& object) { return object.kind == ObjectKind::mesh; };
+    const auto meshes = static_cast<size_t>(std::ranges::count_if(objects_, is_mesh));
+    const auto is_small = [](const auto& mesh) { return mesh != nullptr && mesh->is_small(); };
+    const bool few_shapes = objects_.size() - meshes <= kMostDirectShapes;
+    const bool few_small = std::ranges::count_if(meshes_, is_small) <= kMostSmallMeshes;
     std::vector<uint32_t> others;
     for (uint32_t i = 0; i < objects_.size(); ++i) {
         const Object& object = objects_[i];
-        if (!few || !is_moderate(object)) {
+        const auto number = static_cast<int32_t>(i);
+        if (is_mesh(object)) {
+            if (few_small && SmallMeshes::can_take(*meshes_[i], object.to_world)) {
+                small_meshes_.add(*meshes_[i], object.to_world, number);
+            } else {
+                others.push_back(i);
+            }
+        } else if (!few_shapes || !is_moderate(object)) {
             others.push_back(i);
         } else if (object.kind == ObjectKind::grid) {
-            direct_.add_grid(object.rectangle, static_cast<int32_t>(i));
+            direct_.add_grid(object, number);
         } else {
-            direct_.add_sphere(object.sphere, static_cast<int32_t>(i));
+            direct_.add_sphere(object.sphere, number);
         }
     }
     others_ = std::make_unique<Accelerator>(*device_, objects_, meshes_, others);
@@ -137,6 +170,9 @@ void SceneBuilder::add_grid(const Matrix& transform, const Vector& position, con
     object.material = static_cast<int32_t>(material);
     object.rectangle = {map.point(own.center), map.vector(own.edge_u), map.vector(own.edge_v)};
     const Vec3 area = cross(object.rectangle.edge_u, object.rectangle.edge_v);
+    const float area2 = length_squared(area);
+    object.along_u = cross(object.rectangle.edge_v, area) / area2;
+    object.along_v = cross(area, object.rectangle.edge_u) / area2;
     const Vec3 front = map.normal_map().vector(own_normal);
     object.normal = normalize_or(dot(area, front) < 0.0f ? -area : area, own_normal);
     add(object, length(area), largest_coordinate(object.rectangle), is_light, nullptr, where);
@@ -229,6 +265,7 @@ std::shared_ptr<Scene> SceneBuilder::finish() {
     scene.data_.light_count = static_cast<int32_t>(scene.lights_.size());
     scene.data_.hidden_light_count =
         static_cast<int32_t>(std::ranges::count_if(scene.lights_, [](const Light& light) { return light.hidden; }));
+    scene.make_tables();
     scene.build();
     return std::shared_ptr<Scene>(std::move(scene_));
 }

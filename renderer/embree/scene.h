@@ -9,6 +9,7 @@
 
 #include "embree/accelerator.h"
 #include "embree/direct_shapes.h"
+#include "embree/small_meshes.h"
 
 namespace rnd::embree {
 
@@ -30,6 +31,7 @@ class Scene {
     friend class SceneBuilder;
     Scene() = default;
 
+    void make_tables();
     void build();
 
     std::shared_ptr<Device> device_;
@@ -39,9 +41,12 @@ class Scene {
     std::vector<Material> materials_;
     std::vector<Object> objects_;
     std::vector<Light> lights_;
+    std::vector<float> object_numbers_;
+    std::vector<float> light_numbers_;
     SceneData data_;
 
     DirectShapes direct_;
+    SmallMeshes small_meshes_;
     std::unique_ptr<Accelerator> others_;
 };
 
@@ -80,18 +85,22 @@ class SceneBuilder {
 // --- the hot path ---
 
 inline IntLanes Scene::intersect(const IntLanes& mask, const RayOf<Lanes>& rays, HitOf<Lanes>& hits) const {
+    const Vector3<Lanes> inverse = inverse_direction(rays);
     RayOf<Lanes> shortened = rays;
-    IntLanes found = direct_.intersect(mask, shortened, hits);
-    if (!others_->empty()) found |= others_->intersect(mask, shortened, hits);
+    IntLanes found = direct_.intersect(mask, shortened, inverse, hits);
+    if (!small_meshes_.empty()) found |= small_meshes_.intersect(mask, shortened, inverse, hits);
+    if (!others_->empty()) found |= others_->intersect(mask, shortened, inverse, hits);
     hits.t = shortened.t_max;
     return found;
 }
 
 inline IntLanes Scene::occluded(const IntLanes& mask, const RayOf<Lanes>& rays) const {
-    const IntLanes hidden = direct_.occluded(mask, rays);
+    const Vector3<Lanes> inverse = inverse_direction(rays);
+    IntLanes hidden = direct_.occluded(mask, rays, inverse);
+    if (!small_meshes_.empty()) hidden |= small_meshes_.occluded(mask & ~hidden, rays, inverse);
     const IntLanes open = mask & ~hidden;
     if (others_->empty() || none(open)) return hidden;
-    return hidden | others_->occluded(open, rays);
+    return hidden | others_->occluded(open, rays, inverse);
 }
 
 }  // namespace rnd::embree

@@ -108,6 +108,24 @@ def test_all_kinds_of_scenes_load_alike(tracer: rendering.PathTracer, tmp_path: 
     assert "native" not in repr(tracer.load_scene(scene()))
 
 
+def test_views_of_one_scene_share_what_was_built_of_it(tracer: rendering.PathTracer, tmp_path: Path) -> None:
+    paths = []
+    for number, position in enumerate([(0, 1, 2.5), (1, 1, 2.5)]):
+        described = scene()
+        described["camera"] = described["camera"] | {"position": list(position)}
+        paths.append(tmp_path / f"view{number:03}.json")
+        paths[-1].write_text(json.dumps(described))
+    first = tracer.load_scene(paths[0])
+    second = tracer.load_scene(paths[1], first)
+    assert second.native is first.native
+    assert second.source == str(paths[1])
+    images = [tracer.render(loaded, size=8, samples=4).buffers["beauty"] for loaded in (second, paths[1], first)]
+    np.testing.assert_array_equal(images[0], images[1])
+    assert (images[0] != images[2]).any()
+    (tmp_path / "other.json").write_text(json.dumps(scene(bounces=2)))
+    assert tracer.load_scene(tmp_path / "other.json", first).native is not first.native
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_render_views_equals_render(threads: int) -> None:
     tracer = rendering.PathTracer(threads=threads)

@@ -101,7 +101,7 @@ void print_image(const OneSphere& scene, const rnd::ViewSettings& view) {
     rnd::add_samples<F>(scene, view, {0, 0, 2, 0, 19}, sums);  // leaves lanes over, whatever their number
     for (const rnd::PixelSums& pixel : sums) {
         rnd::Vec3 out[rnd::kBufferCount];
-        pixel.resolve(out);
+        pixel.resolve(rnd::values_of(view.settings.buffers), out);
         std::printf("%u %u", pixel.valid(), pixel.dropped());
         for (const rnd::Vec3& value : out) std::printf(" %.9g %.9g %.9g", value.x, value.y, value.z);
         std::printf("\\n");
@@ -121,7 +121,11 @@ int main(int count, char**) {
     light.sphere = object.sphere;
     light.radiance = {1.0f, 2.0f, 3.0f};
     light.power = 1.0f;
+    float numbers[16 * static_cast<int>(rnd::ObjectField::end)] = {};
+    rnd::TableWriter<rnd::ObjectField> table(numbers, 1);
+    rnd::write_object(table, 0, object, material);
     OneSphere scene;
+    scene.scene.object_table = table.table();
     scene.scene.objects = &object;
     scene.scene.materials = &material;
     scene.scene.lights = &light;

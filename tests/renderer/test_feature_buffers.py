@@ -47,9 +47,12 @@ def assert_features(tracer: Any, scene: dict, names: tuple[str, ...], size: int,
         assert image.shape == (size, size, BUFFERS[name].channels)
         assert value.std() > 0.01, f"{name}: the scene shows nothing of it"
         # Few pixels may have a sample so near to an edge that rounding decides what it sees.
-        assert np.mean(margin > 1e-3) < 0.05, f"{name}: too many pixels are uncertain"
-        # What lies beyond an edge is not quite the same for a ray and its neighbor: hence a tenth more.
-        wrong = np.argwhere(np.abs(image - value) > 1.1 * margin + 1e-5 * (1 + np.abs(value)))
+        uncertain = margin > 1e-3
+        assert np.mean(uncertain) < 0.05, f"{name}: too many pixels are uncertain"
+        # What lies beyond an edge is not quite the same for a ray and its neighbor: hence a tenth more. And where two
+        # objects touch, a mirrored ray may slip between them and see nothing: hence a whole sample.
+        limit = 1.1 * margin + 1e-5 * (1 + np.abs(value)) + uncertain * np.abs(value).max() / SAMPLES
+        wrong = np.argwhere(np.abs(image - value) > limit)
         assert len(wrong) == 0, f"{name}: {len(wrong)} values differ, first at {wrong[0]}"
 
 

@@ -18,8 +18,13 @@ from cnsr.errors import DatasetError, SceneError
 class Tracer(Protocol):
     """What generation asks of a renderer (``cnsr.rendering.PathTracer``)."""
 
-    def load_scene(self, scene: Path) -> Any:
-        """Read a scene file, with its meshes and textures. Called by one thread while another renders."""
+    def load_scene(self, scene: Path, like: Any = None) -> Any:
+        """Read a scene file, with its meshes and textures. Called by one thread while another renders.
+
+        Args:
+            scene: the file.
+            like: a scene that was loaded before and may differ in camera and seed only.
+        """
 
     def render_views(
         self,
@@ -78,11 +83,14 @@ class BatchJob:
         scenes: list[Any] = []
         faults: list[str] = []
         hashes = files.hashes()
-        for path in (path for scene in files.views for path in scene):
-            try:
-                scenes.append(tracer.load_scene(path))
-            except SceneError as error:
-                faults.append(str(error))
+        for views in files.views:
+            before = None
+            for path in views:
+                try:
+                    before = tracer.load_scene(path, before)
+                    scenes.append(before)
+                except SceneError as error:
+                    faults.append(str(error))
         if faults:
             raise SceneError("\n".join(faults))
         return cls(files, tuple(scenes), hashes)

@@ -341,9 +341,9 @@ class _SharedTracer:
         self._tracer = tracer
         self._loading = threading.Lock()
 
-    def load_scene(self, scene: Path) -> Any:
+    def load_scene(self, scene: Path, like: Any = None) -> Any:
         with self._loading:
-            return self._tracer.load_scene(scene)
+            return self._tracer.load_scene(scene, like)
 
     def render_views(self, scenes: Sequence[Any], **options: Any) -> Sequence[RenderedView]:
         return self._tracer.render_views(scenes, **options)

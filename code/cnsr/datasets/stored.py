@@ -77,6 +77,10 @@ def to_half(pixels: NDArray[Any]) -> NDArray[np.float16]:
     """Round `pixels` to half floats; what a half cannot hold becomes its largest value, and NaN becomes 0."""
     if pixels.dtype == np.float16:
         return np.asarray(pixels, np.float16)
+    with np.errstate(over="ignore"):
+        half = pixels.astype(np.float16, order="C")
+    if not _not_finite(half).any():
+        return half
     finite = np.nan_to_num(pixels, nan=0.0, posinf=HALF_MAX, neginf=-HALF_MAX)
     return np.asarray(np.clip(finite, -HALF_MAX, HALF_MAX), np.float16)
 

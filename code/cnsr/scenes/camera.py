@@ -41,17 +41,23 @@ def view_matrix(position: Sequence[float], lookat: Sequence[float]) -> NDArray[n
     forward = forward / largest
     forward /= np.linalg.norm(forward)
 
-    side = np.cross(forward, _UP)
+    side = _cross(forward, _UP)
     sine = np.linalg.norm(side)
     side = side / sine if sine > _VERTICAL else np.array([1.0, 0.0, 0.0])
-    up = np.cross(side, forward)
+    up = _cross(side, forward)
     up /= np.linalg.norm(up)
-    side = np.cross(forward, up)
+    side = _cross(forward, up)
 
     matrix = np.eye(4)
     matrix[:3, :3] = side, up, -forward
     matrix[:3, 3] = -matrix[:3, :3] @ origin
     return matrix
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``np.cross(a, b)``, bit for bit; that takes ten times as long for two vectors."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
 def pose_from_view_matrix(matrix: ArrayLike) -> NDArray[np.float64]:

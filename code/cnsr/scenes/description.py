@@ -156,12 +156,20 @@ class MeshFile(_Shape):
 Object = Annotated[Grid | Sphere | MeshFile, Field(discriminator="type")]
 
 
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True, description="seed of the rendering's samples")]
+
+
+class OwnOfView(_Part):
+    """What differs between the views of one scene."""
+
+    camera: Camera
+    seed: Seed
+
+
 class Scene(_Part):
     """One view of a scene. Raises pydantic's ``ValidationError``; see ``parse_scene`` for errors for people."""
 
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)] = Field(
-        description="seed of the rendering's samples"
-    )
+    seed: Seed
     bounces: Annotated[int, Field(ge=1, le=1024, strict=True)] = Field(description="number of path vertices at most")
     hide_lights: Annotated[bool, Field(strict=True)] = Field(description="whether lights are invisible to the camera")
     camera: Camera
@@ -221,15 +229,25 @@ def load_scene(path: Path) -> Scene:
             scene (with line and dotted path of every fault).
     """
     path = Path(path)
+    return parse_text(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a scene file. Raises ``SceneError`` if there is none."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        data, duplicates = parse_json(text)
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise SceneError(f"{path}: there is no such scene file") from None
     except OSError as error:
         raise SceneError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise SceneError(f"{path}: expected JSON in UTF-8, but byte {error.start} is not UTF-8") from None
+
+
+def parse_text(path: Path, text: str) -> Scene:
+    """Return the scene that the `text` of the file at `path` describes. Raises ``SceneError``, see `load_scene`."""
+    try:
+        data, duplicates = parse_json(text)
     except JsonSyntaxError as error:
         raise SceneError(f"{path}:{error.line}:{error.column}: {error.message}") from None
     return _parse(data, str(path), path.parent, text, duplicates)

@@ -43,7 +43,7 @@ class FakeTracer:
     def __init__(self) -> None:
         self.rendered: list[str] = []
 
-    def load_scene(self, scene: Path) -> Loaded:
+    def load_scene(self, scene: Path, like: Loaded | None = None) -> Loaded:
         if scene.read_text() == "broken":
             raise SceneError(f"{scene}:1:1: expected a JSON value")
         return Loaded(_Description(int(scene.read_text())), scene)
