@@ -9,6 +9,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+Told = Callable[[float], object]
+"""Is called now and then with how many outputs, or what share of one, are done since; what it raises ends the work."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -25,6 +28,11 @@ class Given:
     pose: Tensor
     representation: Tensor
     copies: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of buffers and representation."""
+        return self.buffers.nbytes + self.representation.nbytes
 
 
 @dataclass(frozen=True)
@@ -65,16 +73,13 @@ class ImageDerivative(ABC):
     """Gradients of single numbers of a generator's image, many at a time, for one view."""
 
     @abstractmethod
-    def gradients(
-        self, outputs: Tensor, memory: int, told: Callable[[float], object]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def gradients(self, outputs: Tensor, memory: int, told: Told) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield gradients with respect to buffers [k, x, S, S] and representation [k, R, h, w], of k outputs at a time.
 
         Args:
             outputs: [m, 3], the channel, row and column of each number.
-            memory: bytes to work in, beyond what the gradients take; not less than `least_memory`.
-            told: called now and then with the number of outputs, or the share of one, that are done in the meantime;
-                what it raises stops the computation.
+            memory: bytes to work in, which also says how many gradients come at a time; not less than `least_memory`.
+            told: all calls together add up to m.
         """
 
     @property

@@ -9,7 +9,7 @@ fixes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 from cnsr.models.cell_derivatives import CellDerivative, Change, Kernels, pixels_first
 from cnsr.models.constant_maps import taps_inside
 from cnsr.models.fourier import Fourier, flipped
-from cnsr.models.generator import Given, ImageDerivative
+from cnsr.models.generator import Given, ImageDerivative, Told
 from cnsr.models.inputs import unresized
 
 _CHUNK = 64
@@ -30,8 +30,6 @@ _MOST = 512
 """Directions for which a step's weights are transformed once."""
 _FORWARD_SHARE = 0.9
 """Of the time that the forward way takes, what is gone when all inputs have been followed."""
-
-Told = Callable[[float], object]
 
 
 @dataclass(frozen=True)
@@ -78,13 +76,13 @@ class GQNDerivative(ImageDerivative):
         self.is_map = given.representation.shape[2:] != (1, 1)
         # The maps that a cell sees beside its state: latent variables, buffers, and a representation that is one.
         self.maps = [*range(end, last), *(self.channels if self.is_map else ())]
+        self.map_inputs = len(self.maps) - self.latent  # of the core
         self.inside = taps_inside(self.size, self.kernel, slopes)  # [s s, k k]
 
     @property
     def core_inputs(self) -> int:
         """How many numbers go into the core."""
-        maps = len(self.maps) - self.latent
-        return maps * self.size**2 + (0 if self.is_map else len(self.channels))
+        return self.map_inputs * self.size**2 + (0 if self.is_map else len(self.channels))
 
     @property
     def least_memory(self) -> int:
@@ -92,17 +90,24 @@ class GQNDerivative(ImageDerivative):
         return self._kernel_bytes + _FEWEST * (self._direction_bytes + self._state_bytes)
 
     def gradients(self, outputs: Tensor, memory: int, told: Told) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the gradients, forward or backward."""
+        """Yield the gradients; at the full resolution they may need more room than in the core."""
+        most = max(1, memory // 8 // max(1, self.given.nbytes))
+        for rows in self._on_core(outputs, memory, told):
+            for some in torch.split(rows, most):
+                yield self._on_given(some)
+
+    def _on_core(self, outputs: Tensor, memory: int, told: Told) -> Iterator[Tensor]:
+        """Yield gradients [k, inputs] with respect to the core's inputs, forward or backward."""
         fourier = Fourier(self.size, self.kernel, self.slopes)
         table = len(outputs) * self.core_inputs * self.slopes.element_size()
         if len(outputs) > self.core_inputs and not self.is_map and table + self.least_memory <= memory:
             jacobian = self._forward(fourier, outputs, memory - table, told)
             for some in torch.split(jacobian, self._batch(memory - table)):
-                yield self._on_given(some)
+                yield some
                 told((1 - _FORWARD_SHARE) * len(some))
         else:
             for some in torch.split(outputs, self._batch(memory)):
-                yield self._on_given(self._backward(fourier, some, self._chunk(memory), told))
+                yield self._backward(fourier, some, self._chunk(memory), told)
 
     def _on_given(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return gradients with respect to buffers and representation from those for the core's inputs, [k, inputs].
@@ -110,7 +115,7 @@ class GQNDerivative(ImageDerivative):
         The latter are the representation, where it is a vector, and then the maps [s, s, x].
         """
         vector = 0 if self.is_map else len(self.channels)
-        maps = rows[:, vector:].view(len(rows), self.size, self.size, -1).permute(0, 3, 1, 2)
+        maps = rows[:, vector:].view(len(rows), self.size, self.size, self.map_inputs).permute(0, 3, 1, 2)
         on_buffers = maps[:, : self.given.buffers.shape[1]]
         if self.downsample is None:
             buffers = self.given.buffers.new_zeros(len(rows), *self.given.buffers.shape[1:])
@@ -151,12 +156,12 @@ class GQNDerivative(ImageDerivative):
         """
         count, s = len(inputs), self.size
         channels: range | None = None
-        maps = self.slopes.new_zeros(s * s, count, len(self.maps) - self.latent)
+        maps = self.slopes.new_zeros(s * s, count, self.map_inputs)
         if inputs[0] < len(self.channels):
             channels = self.channels[int(inputs[0]) : int(inputs[-1]) + 1]
         else:
             place = inputs - len(self.channels)
-            maps[place // maps.shape[2], torch.arange(count), place % maps.shape[2]] = 1
+            maps[place // self.map_inputs, torch.arange(count, device=place.device), place % self.map_inputs] = 1
         maps = maps.view(s, s, count, -1)
         states: list[tuple[Tensor, ...] | None] = [None] * len(range(0, count, chunk))
         patches = self.slopes.new_zeros(s, s, count, len(self.steps[0].on_patches))
@@ -207,7 +212,7 @@ class GQNDerivative(ImageDerivative):
         cells, slopes = (row // self.scale, column // self.scale), self.slopes[channel, row, column][:, None]
         places, numbers = self._patch_channels(outputs), torch.arange(count, device=outputs.device)
         vector = self.slopes.new_zeros(count, 0 if self.is_map else len(self.channels))
-        maps = self.slopes.new_zeros(s, s, count, len(self.maps) - self.latent)
+        maps = self.slopes.new_zeros(s, s, count, self.map_inputs)
         states = [self._nothing(len(some)) for some in torch.split(numbers, chunk)]
         on_prior = fourier.kernels(flipped(self.prior))
         kernels: Sequence[Kernels | None] = [None] * len(self.steps[0].cell.weights)

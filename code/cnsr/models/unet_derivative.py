@@ -9,7 +9,7 @@ the way down, whole images are followed. Images lie channels last: [K, height, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,19 +18,17 @@ from torch import Tensor
 
 from cnsr.models import winograd
 from cnsr.models.constant_maps import taps_inside
-from cnsr.models.generator import Given, ImageDerivative
+from cnsr.models.generator import Given, ImageDerivative, Told
 from cnsr.models.inputs import unresized
 
 _MOST = 64
 """Outputs at a time: more are not faster."""
-_GROWTH = 3
-"""Pixels by which two convolutions make a window wider, but for one: with less room than that, images stay whole."""
+_GROWTH = 4
+"""Pixels by which two convolutions make a window wider: an image without room for them is followed as a whole."""
 _PIECE = 24 * 2**20
-"""Bytes of gradients in the large images of the way down, of which only some outputs have theirs at a time."""
+"""Bytes for the gradients of a level on the way down: with large images, only some outputs go there at a time."""
 _FEWEST_CHANNELS = 128
 """With fewer, ordinary convolutions are as fast as those of `winograd`."""
-
-Told = Callable[[float], object]
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,12 @@ class DownLevel(_Block):
 
     Attributes:
         pooling: factors [2, 2, s / 2, s / 2, o] of each pixel in a square of four: 1 for the one that the max pool
-            behind it takes, if it is above 0.
+            behind it takes, if it is above 0. Without meaning at the deepest level, which alone may have an odd s.
     """
 
     def __init__(self, values: BlockValues) -> None:
         super().__init__(values)
-        self.pooling = _pooling(values.features[0]) if self.size > 1 else values.features.new_zeros(0)
+        self.pooling = values.features.new_zeros(0) if self.size % 2 else _pooling(values.features[0])
 
 
 class UpLevel(_Block):
@@ -161,7 +159,7 @@ class _Window:
         """Return the gradients before a transposed convolution [C', C, 4, 4], in an image of half the size."""
         size = self.size // 2
         edge, corner = self.edge // 2 + 2, (self.corner - 1).div(2, rounding_mode="floor")
-        if edge + _GROWTH >= size:
+        if edge + _GROWTH > size:
             edge, corner = size, torch.zeros_like(corner)
         # The kernel at a pixel p of the smaller image touches the pixels 2 p - 1 to 2 p + 2.
         values = self._framed(2 * corner - 1, 2 * edge + 2)
@@ -268,9 +266,9 @@ class UnetDerivative(ImageDerivative):
 
     @property
     def _output_bytes(self) -> int:
-        """Bytes for the windows of an output, and for an image of the way down that is not yet in pieces."""
+        """Bytes for the windows of an output, and for the gradient that is handed on, and may be copied."""
         windows = sum(min(12, level.size) ** 2 * (2 * level.channels + len(level.upscale)) for level in self.up)
-        return 2 * windows * self.slopes.element_size()
+        return 2 * (windows * self.slopes.element_size() + self.given.nbytes)
 
     @property
     def _shared_bytes(self) -> int:
@@ -289,6 +287,9 @@ def _transposed(values: Tensor, weight: Tensor, border: bool) -> Tensor:
         border: whether the pixels around are part of the result, [K, n + 2, n + 2, C] instead of [K, n, n, C].
     """
     edge, tile = values.shape[1], winograd.TILE
+    if weight.shape[1] == 0:  # of a U-Net that sees no buffers; PyTorch refuses such convolutions
+        wide = edge + 2 * border
+        return values.new_empty(len(values), wide, wide, 0)
     if edge >= tile and min(weight.shape[:2]) >= _FEWEST_CHANNELS:
         missing = -edge % tile
         padded = F.pad(values, (0, 0, 0, missing, 0, missing)) if missing else values.contiguous()
