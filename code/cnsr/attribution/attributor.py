@@ -150,11 +150,13 @@ class _Task:
             self.work += scene.size
             scene.make_jacobian(self.advance)
         self.observations = scene.sums(outputs)
+        if self.observations.takes_long:
+            self.work += outputs
 
     def add(self, rows: Tensor) -> None:
         """Add outputs by their gradients [k, sum of R_i h_i w_i] with respect to the representation."""
         self.representation += (rows * self.vector).abs().sum(dim=0)
-        self.observations.add(rows)
+        self.observations.add(rows, self.advance)
 
     def result(self, queries: Mapping[str, Tensor]) -> Attribution:
         """Return the means, with those of the query buffers from their sums."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -15,7 +15,7 @@ from torch import Tensor
 from cnsr.attribution.outputs import Patch
 from cnsr.attribution.parallel import Parallel, Room, batch_within, copies
 from cnsr.buffers import BUFFERS
-from cnsr.models.generator import Generator, ImageDerivative
+from cnsr.models.generator import Generator, ImageDerivative, Told
 from cnsr.models.inputs import resized
 from cnsr.models.model import SceneModel
 from cnsr.training.evaluation import same_noise
@@ -23,9 +23,7 @@ from cnsr.training.evaluation import same_noise
 _BYTES = 4
 
 _RESIZED = 64
-"""Copies of what a generator is given."""
-
-Told = Callable[[float], object]
+"""Copies of what a generator is given: more are not faster."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def pixel_gradients(
         view: the scene.
         patch: the outputs.
         room: to work in.
-        told: called with the number of outputs, or the share of one, that are done in the meantime.
+        told: all calls together add up to the number of outputs.
     """
     needed, passes = model.generator.dependencies(patch.generator)
     if _is_pixel_by_pixel(model, view, needed):
@@ -234,7 +232,8 @@ def _by_derivative(
 ) -> Iterator[PixelGradients]:
     """Yield the gradients of outputs whose generator knows its own derivative; they go on through those before it."""
     inputs = [view.queries[name] for name in passes] + list(view.representations)
-    # If it has no generator before it, it is given resized inputs: many copies of those are quickly made.
+    # If it has no generator before it, it is given resized inputs: many copies of those are quickly made. Otherwise
+    # each output goes back through those generators, which takes about as long as what came before.
     alone = len(needed) == 1
 
     def function(values: Sequence[Tensor]) -> Tensor:
@@ -247,10 +246,11 @@ def _by_derivative(
             )
         return torch.cat((given.buffers.flatten(1), given.representation.flatten(1)), dim=1)
 
-    most = min(_RESIZED, patch.count) if alone else 1
+    most, share = (min(_RESIZED, patch.count), 0.0) if alone else (1, 0.5)
     count = batch_within(room.memory // 8, function, inputs, [*model.parameters()], most)
     before = Parallel(function, copies(inputs, count))
-    for found in derived.gradients(_places(model, patch, view.pose.device), room.memory, told):
+    places = _places(model, patch, view.pose.device)
+    for found in derived.gradients(places, room.memory, lambda n: told((1 - share) * n)):
         attributions = {name: torch.zeros_like(view.queries[name][0]) for name in passes}
         rows: list[Tensor] = []
         for some in torch.split(torch.cat([part.flatten(1) for part in found], dim=1), count):
@@ -258,6 +258,7 @@ def _by_derivative(
             for name, gradient in zip(passes, gradients[: len(passes)], strict=True):
                 attributions[name] += (gradient * view.queries[name]).abs().sum(dim=0)
             rows.append(torch.cat([gradient.flatten(1) for gradient in gradients[len(passes) :]], dim=1))
+            told(share * len(some))
         yield PixelGradients(attributions, torch.cat(rows))
 
 

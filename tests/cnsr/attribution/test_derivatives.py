@@ -46,6 +46,19 @@ class TestUnet:
         scene = make_scene(config, views=1)
         agrees(model, scene, Attributor(model, scene), Patch(0, "beauty", place, 126 - place, 2, 1))
 
+    @pytest.mark.parametrize("left", [0, 101])
+    def test_the_deepest_image_may_have_an_odd_size(self, left, make_model, make_scene, agrees):
+        model, config = make_model([POOL], [UNET | {"render_size": 192}])
+        scene = make_scene(config, views=1)
+        agrees(model, scene, Attributor(model, scene), Patch(0, "beauty", left, 190, 2, 1))
+
+    @pytest.mark.parametrize("encoder", [POOL, TOWER])
+    @pytest.mark.parametrize("keys", [{"representations": []}, {"query_passes": []}])
+    def test_generators_that_know_less(self, keys, encoder, make_model, make_scene, agrees):
+        model, config = make_model([encoder], [UNET | keys])
+        scene = make_scene(config)
+        agrees(model, scene, Attributor(model, scene), Patch(0, "beauty", 7, 0, 2, 1))
+
     @pytest.mark.parametrize("encoders", [[TOWER], [POOL, TOWER | {"representation_dim": 5}], [POOL, POOL]])
     @pytest.mark.parametrize("settings", [{"end_relu": True}, {"loss": ["l1"], "end_relu": False}])
     def test_maps_and_several_encoders(self, encoders, settings, make_model, make_scene, agrees):
@@ -141,6 +154,17 @@ class TestGQN:
             assert torch.allclose(values, backward.queries[name], rtol=1e-4, atol=1e-5 * float(values.max()))
 
 
+@pytest.mark.usefixtures("derived")
+@pytest.mark.parametrize("made", [GQN | SMALL, GRU | SMALL, UNET])
+def test_what_knows_the_pose_alone_rests_on_nothing(made, make_model, make_scene):
+    model, config = make_model([POOL], [made | {"representations": [], "query_passes": []}])
+    attributor = Attributor(model, make_scene(config))
+    for patch in (Patch(0, "beauty", 0, 0), Patch(0, "beauty", 0, 0, 8, 8)):
+        found = attributor.attribute(patch)
+        assert not any(values.any() for values in (*found.observations.values(), *found.representations))
+        assert not found.queries
+
+
 def test_a_generator_behind_a_unet_goes_through_the_graph(make_model, make_scene, agrees):
     first = UNET | {"output_passes": ["direct"], "override_sample": True}
     model, config = make_model([POOL], [first, DIRECT | {"query_passes": ["direct"], "render_size": 64}])
@@ -175,6 +199,26 @@ def test_memory_says_how_many_at_a_time(made, make_model, make_scene, monkeypatc
     assert taken, "half of the memory is less than the derivative needs"
 
 
+@pytest.mark.parametrize("made", [GQN | {"render_size": 64, "settings": {"state_dim": 2, "downscaling": 16}}, UNET])
+def test_large_inputs_come_a_few_outputs_at_a_time(made, make_model, make_scene):
+    passes = ["position", "normal", "albedo", "mirror", "mirror_hit", "mirror_normal"]
+    lengths = []
+    for taken in (passes[:1], passes):
+        model, config = make_model([POOL], [made | {"query_passes": taken}])
+        scene = make_scene(config)
+        model.eval().requires_grad_(False)
+        given = model.generator.view(
+            0, scene.queries, scene.query_poses, model.encode(scene.observations, scene.observation_poses)
+        )
+        outputs = torch.zeros(100, 3, dtype=torch.long)
+        derivative = model.generator.generators[0].derivative(given, len(outputs))
+        memory = derivative.least_memory + 2**21
+        lengths.append([len(buffers) for buffers, _ in derivative.gradients(outputs, memory, lambda _: None)])
+        assert sum(lengths[-1]) == len(outputs)
+        assert max(lengths[-1]) * given.nbytes <= memory
+    assert max(lengths[1]) < max(lengths[0])
+
+
 @pytest.mark.parametrize("made", [GQN | SMALL, UNET])
 def test_progress_grows_to_one_and_can_stop(made, make_model, make_scene, monkeypatch):
     model, config = make_model([POOL], [made])
@@ -195,6 +239,18 @@ def test_progress_grows_to_one_and_can_stop(made, make_model, make_scene, monkey
     with pytest.raises(KeyboardInterrupt):
         Attributor(model, scene).attribute(patch, stop)
     assert model.training
+
+
+def test_it_can_stop_at_each_pass_through_other_networks(make_model, make_scene):
+    """Batches are large, and a pass through encoders or earlier generators takes long for each of their outputs."""
+    first = GRU | SMALL | {"output_passes": ["direct"], "override_sample": True}
+    model, config = make_model([TOWER], [first, GQN | SMALL | {"query_passes": ["direct"]}])
+    patch = whole_image(config, 1, "beauty")
+    told = []
+    Attributor(model, make_scene(config)).attribute(patch, told.append)
+    assert len(told) >= 2 * patch.count
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)
 
 
 def test_the_derivative_is_only_for_single_scenes_on_the_cpu(make_model, make_scene, monkeypatch):
