@@ -204,15 +204,16 @@ class UnetDerivative(ImageDerivative):
         """Yield the gradients."""
         count = max(1, min(_MOST, (memory - self._shared_bytes) // self._output_bytes))
         for some in torch.split(outputs, count):
-            deepest, skips = self._up(some)
-            told(len(some) / 2)
+            deepest, skips = self._up(some, told)
             representation = deepest.new_zeros(len(some), *self.given.representation.shape[1:])
-            buffers = self._down(len(self.up), deepest, skips, representation)
+            buffers = self._down(len(self.up), deepest, skips, representation, told)
             yield buffers.permute(0, 3, 1, 2), representation
-            told(len(some) / 2)
 
-    def _up(self, outputs: Tensor) -> tuple[Tensor, list[_Window]]:
-        """Return gradients of the deepest features [K, s, s, C], and those of the other levels' on the way down."""
+    def _up(self, outputs: Tensor, told: Told) -> tuple[Tensor, list[_Window]]:
+        """Return gradients of the deepest features [K, s, s, C], and those of the other levels' on the way down.
+
+        Half of the work is done then, of which each level counts the same.
+        """
         channel, row, column = outputs.unbind(1)
         values = self.final[channel] * self.slopes[channel, row, column][:, None]
         window = _Window(values[:, None, None], outputs[:, 1:], self.up[0].size)
@@ -221,9 +222,12 @@ class UnetDerivative(ImageDerivative):
             seen = window.times(level.on_features).back(level.second, level.on_hidden).back(level.first)
             skips.append(seen.part(slice(len(level.second), None)).times(skipped.on_features))
             window = seen.part(slice(len(level.second))).below(level.upscale)
+            told(len(outputs) / 2 / len(self.up))
         return window.times(self.down[-1].on_features).values, skips
 
-    def _down(self, index: int, gradient: Tensor, skips: Sequence[_Window], representation: Tensor) -> Tensor:
+    def _down(
+        self, index: int, gradient: Tensor, skips: Sequence[_Window], representation: Tensor, told: Told
+    ) -> Tensor:
         """Return the gradients of the buffers, [K, S, S, x], and add those of the representation.
 
         Args:
@@ -231,6 +235,7 @@ class UnetDerivative(ImageDerivative):
             gradient: of its second convolution's result, [K, s, s, o].
             skips: of those of the levels above it.
             representation: [K, R, h, w].
+            told: of halves of outputs, as they arrive at the buffers.
         """
         level = self.down[index]
         hidden = _transposed(gradient, level.second, border=False)
@@ -244,6 +249,7 @@ class UnetDerivative(ImageDerivative):
             maps = _transposed(hidden, level.first[:, :channels], border=False)
             representation += self._on_vector(index, hidden, channels)[:, :, None, None]
         if index == 0:
+            told(len(maps) / 2)
             return maps
         above = self.down[index - 1]
         count = max(1, _PIECE // (above.size**2 * above.channels * maps.element_size()))
@@ -253,7 +259,7 @@ class UnetDerivative(ImageDerivative):
             whole = _unpooled(maps[some], above.pooling)
             skips[index - 1].outputs(some).add_to(whole)
             rest = [window.outputs(some) for window in skips[: index - 1]]
-            made.append(self._down(index - 1, whole, rest, representation[some]))
+            made.append(self._down(index - 1, whole, rest, representation[some], told))
         return made[0] if len(made) == 1 else torch.cat(made)
 
     def _on_vector(self, index: int, hidden: Tensor, start: int) -> Tensor:

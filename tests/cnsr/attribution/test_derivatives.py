@@ -220,16 +220,16 @@ def test_large_inputs_come_a_few_outputs_at_a_time(made, make_model, make_scene)
 
 
 @pytest.mark.parametrize("made", [GQN | SMALL, UNET])
-def test_progress_grows_to_one_and_can_stop(made, make_model, make_scene, monkeypatch):
+def test_progress_grows_to_one_and_can_stop(made, make_model, make_scene):
     model, config = make_model([POOL], [made])
     scene = make_scene(config)
-    monkeypatch.setattr(unet_derivative, "_MOST", 5)
-    patch = Patch(0, "beauty", 0, 0, 8, 8)
+    attributor, patch = Attributor(model, scene), Patch(0, "beauty", 0, 0, 8, 8)
+    attributor.attribute(patch)  # the encoders' Jacobian is there from now on, and tells nothing
     told = []
-    Attributor(model, scene).attribute(patch, told.append)
+    attributor.attribute(patch, told.append)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
-    assert len(told) > 3
+    assert len(told) >= 10, "batches are too large to wait for"
     called = iter(range(len(told)))
 
     def stop(share):
@@ -237,7 +237,7 @@ def test_progress_grows_to_one_and_can_stop(made, make_model, make_scene, monkey
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Attributor(model, scene).attribute(patch, stop)
+        attributor.attribute(patch, stop)
     assert model.training
 
 
