@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from cnsr.attribution.outputs import Patch
 from cnsr.attribution.parallel import Parallel, Room, batch_within, copies
 from cnsr.buffers import BUFFERS
 from cnsr.models.generator import Generator, ImageDerivative, Told
-from cnsr.models.inputs import resized
+from cnsr.models.inputs import resized, seen_places, unresized
 from cnsr.models.model import SceneModel
 from cnsr.training.evaluation import same_noise
 
@@ -119,7 +118,7 @@ class _PixelByPixel:
         self.model, self.view, self.patch, self.needed, self.passes = model, view, patch, needed, passes
         size = model.generator.configs[patch.generator].render_size
         self.images = [resized(view.queries[name], size)[0].flatten(1) for name in passes]  # [C, S S]
-        self.cells = _seen_places(view.representations, size)
+        self.cells = [seen_places(*part.shape[2:], size, part.device) for part in view.representations]
         device = view.pose.device
         rows, columns = torch.arange(patch.height, device=device), torch.arange(patch.width, device=device)
         self.pixels = ((patch.top + rows)[:, None] * size + patch.left + columns).flatten()
@@ -174,12 +173,8 @@ class _PixelByPixel:
 
     def _unresized(self, name: str, total: Tensor) -> Tensor:
         """Return [C, H, W]: each input pixel gets what all pixels [C, S S] found that see it."""
-        image = total.view(-1, self.size, self.size)
-        original = self.view.queries[name][0]
-        if original.shape == image.shape:
-            return image
-        (source,) = _seen_places([original[None]], self.size)
-        return original.new_zeros(original.shape).flatten(1).index_add_(1, source, total).view(original.shape)
+        image = total.view(1, -1, self.size, self.size)
+        return unresized(image, *self.view.queries[name].shape[2:])[0]
 
 
 def _wholly(
@@ -272,11 +267,3 @@ def _places(model: SceneModel, patch: Patch, device: torch.device) -> Tensor:
         patch.top + torch.arange(patch.height, device=device),
         patch.left + torch.arange(patch.width, device=device),
     )
-
-
-def _seen_places(images: Sequence[Tensor], size: int) -> list[Tensor]:
-    """Return for each [1, C, h, w] which of its h w places each pixel of a size x size image sees, [size size]."""
-    places = [
-        torch.arange(math.prod(image.shape[2:]), device=image.device).view(1, 1, *image.shape[2:]) for image in images
-    ]
-    return [resized(place.double(), size).flatten().long() for place in places]
