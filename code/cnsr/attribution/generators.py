@@ -118,7 +118,7 @@ class _PixelByPixel:
         self.model, self.view, self.patch, self.needed, self.passes = model, view, patch, needed, passes
         size = model.generator.configs[patch.generator].render_size
         self.images = [resized(view.queries[name], size)[0].flatten(1) for name in passes]  # [C, S S]
-        self.cells = [seen_places(*part.shape[2:], size, part.device) for part in view.representations]
+        self.cells = [seen_places(part.shape[2:], size, part.device) for part in view.representations]
         device = view.pose.device
         rows, columns = torch.arange(patch.height, device=device), torch.arange(patch.width, device=device)
         self.pixels = ((patch.top + rows)[:, None] * size + patch.left + columns).flatten()
