@@ -70,9 +70,10 @@ class Attributor:
         batch: a single scene, on the model's device, with any number of observations.
         iteration: how long the model has been trained; sets the slope of the partition masks.
         memory: bytes to work in beyond model and scene. One gradient at a time is computed even if that needs more.
-        copies: how many gradients that go through whole networks (encoders, U-Net, GQN) are computed at once. By
-            default 1 on the CPU, where more are not faster, and 64 on a GPU. Copies may be rounded otherwise than the
-            scene alone: a ReLU whose input is 0 but for rounding then takes its other side.
+        copies: how many gradients that go through whole networks (encoders, U-Net, GQN) are computed at once, each by a
+            copy of the scene. By default 64 on a GPU, and 1 on the CPU, where more are not faster; U-Net and GQN then
+            go their own ways (`Generator.derivative`). Copies may be rounded otherwise than the scene alone: a ReLU
+            whose input is 0 but for rounding then takes its other side.
 
     Raises:
         ValueError: the batch holds several scenes.
@@ -118,7 +119,7 @@ class Attributor:
         view = QueryView(self.batch.queries, self.batch.query_poses, self._observed.representations)
         task = _Task(self._observed, view.vector, patch.count, progress)
         queries: dict[str, Tensor] = {}
-        for some in pixel_gradients(self.model, view, patch, self.room.part(1 / 4)):
+        for some in pixel_gradients(self.model, view, patch, self.room.part(1 / 2), task.advance):
             for name, values in some.queries.items():
                 queries[name] = queries[name] + values if name in queries else values
             task.add(some.rows)
@@ -133,6 +134,7 @@ class Attributor:
         task = _Task(self._observed, vector, len(selected), progress)
         for some in torch.split(selected, _CHANNELS):
             task.add(F.one_hot(some, len(places)).to(vector.dtype))
+            task.advance(len(some))
         return task.result({})
 
 
@@ -142,18 +144,19 @@ class _Task:
     def __init__(self, scene: ObservedScene, vector: Tensor, outputs: int, progress: Progress | None) -> None:
         self.scene, self.vector, self.outputs, self.progress = scene, vector, outputs, progress
         self.representation = torch.zeros_like(vector)
-        self.done = 0
+        self.done = 0.0
         self.work = outputs
         if scene.jacobian_pays(outputs) and not scene.has_jacobian:
             self.work += scene.size
-            scene.make_jacobian(self._advance)
+            scene.make_jacobian(self.advance)
         self.observations = scene.sums(outputs)
+        if self.observations.takes_long:
+            self.work += outputs
 
     def add(self, rows: Tensor) -> None:
         """Add outputs by their gradients [k, sum of R_i h_i w_i] with respect to the representation."""
         self.representation += (rows * self.vector).abs().sum(dim=0)
-        self.observations.add(rows)
-        self._advance(len(rows))
+        self.observations.add(rows, self.advance)
 
     def result(self, queries: Mapping[str, Tensor]) -> Attribution:
         """Return the means, with those of the query buffers from their sums."""
@@ -169,10 +172,11 @@ class _Task:
     def _mean(self, values: Tensor) -> Tensor:
         return (values / self.outputs).cpu()
 
-    def _advance(self, rows: int) -> None:
-        self.done += rows
+    def advance(self, outputs: float) -> None:
+        """Count outputs, or parts of them, as done."""
+        self.done += outputs
         if self.progress is not None:
-            self.progress(self.done / self.work)
+            self.progress(min(1.0, self.done / self.work))  # sums of shares are rounded
 
 
 def _shaped(values: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:

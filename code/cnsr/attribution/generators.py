@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +14,15 @@ from torch import Tensor
 from cnsr.attribution.outputs import Patch
 from cnsr.attribution.parallel import Parallel, Room, batch_within, copies
 from cnsr.buffers import BUFFERS
-from cnsr.models.generator import Generator
-from cnsr.models.inputs import resized
+from cnsr.models.generator import Generator, ImageDerivative, Told
+from cnsr.models.inputs import resized, seen_places, unresized
 from cnsr.models.model import SceneModel
 from cnsr.training.evaluation import same_noise
 
 _BYTES = 4
+
+_RESIZED = 64
+"""Copies of what a generator is given: more are not faster."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class PixelGradients:
     rows: Tensor
 
 
-def pixel_gradients(model: SceneModel, view: QueryView, patch: Patch, room: Room) -> Iterator[PixelGradients]:
+def pixel_gradients(
+    model: SceneModel, view: QueryView, patch: Patch, room: Room, told: Told
+) -> Iterator[PixelGradients]:
     """Yield the gradients of all outputs of a patch, some at a time.
 
     Args:
@@ -64,12 +68,23 @@ def pixel_gradients(model: SceneModel, view: QueryView, patch: Patch, room: Room
         view: the scene.
         patch: the outputs.
         room: to work in.
+        told: all calls together add up to the number of outputs.
     """
     needed, passes = model.generator.dependencies(patch.generator)
     if _is_pixel_by_pixel(model, view, needed):
-        yield from _PixelByPixel(model, view, patch, needed, passes, room.memory).gradients()
+        yield from _counted(_PixelByPixel(model, view, patch, needed, passes, room.memory // 2).gradients(), told)
+        return
+    derived = None if room.copies > 1 else _derived(model, view, patch)
+    if derived is None or derived.least_memory > room.memory:
+        yield from _counted(_wholly(model, view, patch, passes, room.part(1 / 2)), told)
     else:
-        yield from _wholly(model, view, patch, passes, room)
+        yield from _by_derivative(derived, model, view, patch, needed, passes, room, told)
+
+
+def _counted(found: Iterator[PixelGradients], told: Told) -> Iterator[PixelGradients]:
+    for some in found:
+        yield some
+        told(len(some.rows))
 
 
 def _is_pixel_by_pixel(model: SceneModel, view: QueryView, needed: Sequence[int]) -> bool:
@@ -103,7 +118,7 @@ class _PixelByPixel:
         self.model, self.view, self.patch, self.needed, self.passes = model, view, patch, needed, passes
         size = model.generator.configs[patch.generator].render_size
         self.images = [resized(view.queries[name], size)[0].flatten(1) for name in passes]  # [C, S S]
-        self.cells = _seen_places(view.representations, size)
+        self.cells = [seen_places(part.shape[2:], size, part.device) for part in view.representations]
         device = view.pose.device
         rows, columns = torch.arange(patch.height, device=device), torch.arange(patch.width, device=device)
         self.pixels = ((patch.top + rows)[:, None] * size + patch.left + columns).flatten()
@@ -158,12 +173,8 @@ class _PixelByPixel:
 
     def _unresized(self, name: str, total: Tensor) -> Tensor:
         """Return [C, H, W]: each input pixel gets what all pixels [C, S S] found that see it."""
-        image = total.view(-1, self.size, self.size)
-        original = self.view.queries[name][0]
-        if original.shape == image.shape:
-            return image
-        (source,) = _seen_places([original[None]], self.size)
-        return original.new_zeros(original.shape).flatten(1).index_add_(1, source, total).view(original.shape)
+        image = total.view(1, -1, self.size, self.size)
+        return unresized(image, *self.view.queries[name].shape[2:])[0]
 
 
 def _wholly(
@@ -196,9 +207,63 @@ def _wholly(
         yield PixelGradients(attributions, rows)
 
 
-def _seen_places(images: Sequence[Tensor], size: int) -> list[Tensor]:
-    """Return for each [1, C, h, w] which of its h w places each pixel of a size x size image sees, [size size]."""
-    places = [
-        torch.arange(math.prod(image.shape[2:]), device=image.device).view(1, 1, *image.shape[2:]) for image in images
-    ]
-    return [resized(place.double(), size).flatten().long() for place in places]
+def _derived(model: SceneModel, view: QueryView, patch: Patch) -> ImageDerivative | None:
+    """Return the derivative of a generator's image by what it is given, or `None` if it has no fast one."""
+    generator = cast("Generator", model.generator.generators[patch.generator])
+    with torch.no_grad(), same_noise(model):
+        given = model.generator.view(patch.generator, view.queries, view.pose, view.representations)
+        return generator.derivative(given, patch.count)
+
+
+def _by_derivative(
+    derived: ImageDerivative,
+    model: SceneModel,
+    view: QueryView,
+    patch: Patch,
+    needed: Sequence[int],
+    passes: Sequence[str],
+    room: Room,
+    told: Told,
+) -> Iterator[PixelGradients]:
+    """Yield the gradients of outputs whose generator knows its own derivative; they go on through those before it."""
+    inputs = [view.queries[name] for name in passes] + list(view.representations)
+    # If it has no generator before it, it is given resized inputs: many copies of those are quickly made. Otherwise
+    # each output goes back through those generators, which takes about as long as what came before.
+    alone = len(needed) == 1
+
+    def function(values: Sequence[Tensor]) -> Tensor:
+        queries = {name: image.expand(len(values[-1]), -1, -1, -1) for name, image in view.queries.items()}
+        queries |= dict(zip(passes, values[: len(passes)], strict=True))
+        poses = view.pose.expand(len(values[-1]), -1)
+        with same_noise(model):
+            given = model.generator.view(
+                patch.generator, queries, poses, values[len(passes) :], only=() if alone else None, copies=True
+            )
+        return torch.cat((given.buffers.flatten(1), given.representation.flatten(1)), dim=1)
+
+    most, share = (min(_RESIZED, patch.count), 0.0) if alone else (1, 0.5)
+    count = batch_within(room.memory // 8, function, inputs, [*model.parameters()], most)
+    before = Parallel(function, copies(inputs, count))
+    places = _places(model, patch, view.pose.device)
+    for found in derived.gradients(places, room.memory, lambda n: told((1 - share) * n)):
+        attributions = {name: torch.zeros_like(view.queries[name][0]) for name in passes}
+        rows: list[Tensor] = []
+        for some in torch.split(torch.cat([part.flatten(1) for part in found], dim=1), count):
+            gradients = before.gradients(some)
+            for name, gradient in zip(passes, gradients[: len(passes)], strict=True):
+                attributions[name] += (gradient * view.queries[name]).abs().sum(dim=0)
+            rows.append(torch.cat([gradient.flatten(1) for gradient in gradients[len(passes) :]], dim=1))
+            told(share * len(some))
+        yield PixelGradients(attributions, torch.cat(rows))
+
+
+def _places(model: SceneModel, patch: Patch, device: torch.device) -> Tensor:
+    """Return channel, row and column of each output of a patch in all that its generator makes, [m, 3]."""
+    config = model.generator.configs[patch.generator]
+    before = config.output_passes[: config.output_passes.index(patch.name)]
+    first = sum(BUFFERS[name].channels for name in before)
+    return torch.cartesian_prod(
+        first + torch.arange(BUFFERS[patch.name].channels, device=device),
+        patch.top + torch.arange(patch.height, device=device),
+        patch.left + torch.arange(patch.width, device=device),
+    )

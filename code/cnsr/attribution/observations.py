@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from cnsr.attribution.parallel import Parallel, Room, batch_within, copies
+from cnsr.models.generator import Told
 from cnsr.models.model import SceneModel
 
 _BLOCK = 2048
 """Inputs and outputs whose products are formed at a time: few enough for the caches."""
-
-Progress = Callable[[int], None]
 
 
 class ObservedScene:
@@ -59,8 +59,8 @@ class ObservedScene:
         fits = self.size * inputs * self.images[0].element_size() <= self.room.memory // 2
         return self.has_jacobian or (outputs >= self.size and fits)
 
-    def make_jacobian(self, progress: Progress) -> None:
-        """Compute the Jacobian, each column multiplied by its input; `progress` is told how many rows are new."""
+    def make_jacobian(self, told: Told) -> None:
+        """Compute the Jacobian, each column multiplied by its input; `told` of its rows."""
         made = [image.new_empty(self.size, image.numel()) for image in self.images]
         evaluated = self._evaluated(self.size)
         eye = torch.eye(self.size, device=self.poses.device, dtype=self.images[0].dtype)
@@ -69,7 +69,7 @@ class ObservedScene:
             for whole, image, gradient in zip(made, self.images, evaluated.gradients(rows), strict=True):
                 torch.mul(gradient, image, out=whole[start : start + len(rows)].view(gradient.shape))
             start += len(rows)
-            progress(len(rows))
+            told(len(rows))
         self._jacobian = made
 
     def sums(self, outputs: int) -> ObservationSums:
@@ -93,7 +93,10 @@ class ObservationSums(ABC):
 
     Attributes:
         values: {pass: [N, C, H, W]}.
+        takes_long: whether each output goes back through the encoders; `add` tells of every single one then.
     """
+
+    takes_long: ClassVar[bool] = False
 
     def __init__(self, scene: ObservedScene) -> None:
         self.scene = scene
@@ -102,7 +105,7 @@ class ObservationSums(ABC):
         }
 
     @abstractmethod
-    def add(self, rows: Tensor) -> None:
+    def add(self, rows: Tensor, told: Told) -> None:
         """Add outputs, whose gradients with respect to the representation are [k, sum of R_i h_i w_i]."""
 
 
@@ -111,7 +114,7 @@ class _SumsByJacobian(ObservationSums):
         super().__init__(scene)
         self.jacobian = jacobian
 
-    def add(self, rows: Tensor) -> None:
+    def add(self, rows: Tensor, told: Told) -> None:  # noqa: ARG002 - takes no time to speak of
         for total, on_inputs in zip(self.values.values(), self.jacobian, strict=True):
             flat = total.view(prod(total.shape))
             for some in torch.split(rows, _BLOCK):
@@ -120,12 +123,15 @@ class _SumsByJacobian(ObservationSums):
 
 
 class _SumsByEncoder(ObservationSums):
+    takes_long = True
+
     def __init__(self, scene: ObservedScene, outputs: int) -> None:
         super().__init__(scene)
         self.evaluated = scene._evaluated(outputs)
 
-    def add(self, rows: Tensor) -> None:
+    def add(self, rows: Tensor, told: Told) -> None:
         for some in torch.split(rows, len(self.evaluated.output)):
             found = self.evaluated.gradients(some)
             for total, image, gradient in zip(self.values.values(), self.scene.images, found, strict=True):
                 total += (gradient * image).abs().sum(dim=0)
+            told(len(some))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import cast
 
 import torch
@@ -91,6 +92,25 @@ class GeneratorChain(nn.Module):
             if config.override_sample:
                 seen |= _handed_on(outputs[-1], config)
         return outputs
+
+    def view(
+        self,
+        index: int,
+        queries: Mapping[str, Tensor],
+        poses: Tensor,
+        representations: Sequence[Tensor],
+        *,
+        only: Collection[int] | None = None,
+        copies: bool = False,
+    ) -> Given:
+        """Return what `sample` gives to generator `index`; arguments as there. Generators before it run."""
+        seen = dict(queries)
+        for earlier, (generator, config) in enumerate(islice(self._pairs(), index)):
+            if only is None or earlier in only:
+                image = generator.sample(_given(seen, poses, representations, config, copies=copies))
+                if config.override_sample:
+                    seen |= _handed_on(_by_pass(image, config), config)
+        return _given(seen, poses, representations, self.configs[index], copies=copies)
 
     def dependencies(self, index: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Return on what the images of generator `index` depend in `sample`.

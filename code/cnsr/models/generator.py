@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor, nn
+
+Told = Callable[[float], object]
+"""Is called now and then with how many outputs, or what share of one, are done since; what it raises ends the work."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class Given:
     pose: Tensor
     representation: Tensor
     copies: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of buffers and representation."""
+        return self.buffers.nbytes + self.representation.nbytes
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,25 @@ class Step:
     notes: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+class ImageDerivative(ABC):
+    """Gradients of single numbers of a generator's image, many at a time, for one view."""
+
+    @abstractmethod
+    def gradients(self, outputs: Tensor, memory: int, told: Told) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield gradients with respect to buffers [k, x, S, S] and representation [k, R, h, w], of k outputs at a time.
+
+        Args:
+            outputs: [m, 3], the channel, row and column of each number.
+            memory: bytes to work in, which also says how many gradients come at a time; not less than `least_memory`.
+            told: all calls together add up to m.
+        """
+
+    @property
+    @abstractmethod
+    def least_memory(self) -> int:
+        """Bytes without which single gradients are the better way."""
+
+
 class Generator(nn.Module, ABC):
     """Base of all generators. Images are linear, [B, C, S, S], output passes concatenated in the config's order.
 
@@ -86,6 +113,15 @@ class Generator(nn.Module, ABC):
         Then an image of a single pixel is as good as any: `sample` takes any size.
         """
         return False
+
+    def derivative(self, given: Given, outputs: int) -> ImageDerivative | None:  # noqa: ARG002 - most have none
+        """Return the derivative of what `sample` makes of one view, if that is faster than a backward pass for each.
+
+        Args:
+            given: the view; `sample` would draw the same random numbers for it.
+            outputs: of how many numbers in the image there are to be gradients.
+        """
+        return None
 
     def initialize_output(self, target: Tensor) -> None:
         """Adapt a fresh generator to the targets that it will see, of which [B, C, S, S] are some."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -58,3 +59,18 @@ def join_representations(representations: Sequence[Tensor]) -> Tensor:
 def resized(image: Tensor, size: int) -> Tensor:
     """Return [M, C, H, W] as [M, C, size, size], taking the nearest pixel."""
     return image if image.shape[-2:] == (size, size) else F.interpolate(image, size=(size, size), mode="nearest")
+
+
+def seen_places(shape: Sequence[int], size: int, device: torch.device) -> Tensor:
+    """Return which pixel of an image of shape (H, W) each pixel of what `resized` makes of it shows, [size size]."""
+    places = torch.arange(math.prod(shape), dtype=torch.float64, device=device).view(1, 1, *shape)
+    return resized(places, size).flatten().long()
+
+
+def unresized(gradient: Tensor, height: int, width: int) -> Tensor:
+    """Return the gradients of images [M, C, height, width] from those [M, C, S, S] of what `resized` makes of them."""
+    if gradient.shape[2:] == (height, width):
+        return gradient
+    seen = seen_places((height, width), gradient.shape[-1], gradient.device)
+    result = gradient.new_zeros(*gradient.shape[:2], height * width).index_add_(2, seen, gradient.flatten(2))
+    return result.view(*gradient.shape[:2], height, width)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from cnsr.models.cell_derivatives import CellDerivative, GRUDerivative, LSTMDerivative
 from cnsr.models.constant_maps import constant_taps, spread_taps, taps_inside
 
 KERNEL = 5
@@ -54,6 +55,13 @@ class RecurrentCell(nn.Module, ABC):
             state: what the cell returned last; `None` at the start, where all of it is 0.
             inputs: in the order of the weights' channels; some are maps, and at least one is a vector.
         """
+
+    @abstractmethod
+    def differentiated(self, state: State | None, inputs: Sequence[Input]) -> tuple[State, CellDerivative]:
+        """Return the next state, and the derivative of this step; arguments as for `forward`, of one scene."""
+
+    def _weights(self) -> list[Tensor]:
+        return [cast("nn.Conv2d", self.get_submodule(name)).weight for name in self.gates()]
 
     def _convolve(self, gates: Sequence[str], inputs: Sequence[Input]) -> Tensor:
         """Return the convolution of [h, inputs] for all of the gates, [B, gates H, s, s] in float32.
@@ -96,6 +104,14 @@ class LSTMCell(RecurrentCell):
         result: State = _LSTMUpdate.apply(gates, None if state is None else state[1])  # type: ignore[no-untyped-call]
         return result
 
+    def differentiated(self, state: State | None, inputs: Sequence[Input]) -> tuple[State, CellDerivative]:
+        """Return the next (h, c), and the derivative of this step."""
+        hidden, memory = (None, None) if state is None else state
+        values = self._convolve(self.gates(), (hidden, *inputs))
+        following: State = _LSTMUpdate.apply(values, memory)  # type: ignore[no-untyped-call]
+        gates = values.chunk(4, dim=1)  # the update has overwritten them with their values
+        return following, LSTMDerivative(self._weights(), gates, memory, following[1])
+
 
 class GRUCell(RecurrentCell):
     """Gated recurrent unit: the state is (h,). Spec: ``networks.md``, "GQN"."""
@@ -108,10 +124,24 @@ class GRUCell(RecurrentCell):
     def forward(self, state: State | None, inputs: Sequence[Input]) -> State:
         """Return the next (h,)."""
         hidden = None if state is None else state[0]
+        return self._next(hidden, *self._values(hidden, inputs)[1:])
+
+    def differentiated(self, state: State | None, inputs: Sequence[Input]) -> tuple[State, CellDerivative]:
+        """Return the next (h,), and the derivative of this step."""
+        hidden = None if state is None else state[0]
+        reset, update, new = self._values(hidden, inputs)
+        return self._next(hidden, update, new), GRUDerivative(self._weights(), hidden, (reset, update, new))
+
+    def _values(self, hidden: Tensor | None, inputs: Sequence[Input]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the values of reset gate, update gate, and of what is new, [B, H, s, s] each."""
         reset, update = torch.sigmoid(self._convolve(("reset", "update"), (hidden, *inputs))).chunk(2, dim=1)
         kept = None if hidden is None else hidden * reset
-        new = torch.tanh(self._convolve(("state",), (kept, *inputs))) * update
-        return (new if hidden is None else hidden * (1 - update) + new,)
+        return reset, update, torch.tanh(self._convolve(("state",), (kept, *inputs)))
+
+    @staticmethod
+    def _next(hidden: Tensor | None, update: Tensor, new: Tensor) -> State:
+        enters = new * update
+        return (enters if hidden is None else hidden * (1 - update) + enters,)
 
 
 def _taps_of_bias(bias: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -14,14 +14,18 @@ from torch.utils.checkpoint import checkpoint
 
 from cnsr.config import UnetConfig
 from cnsr.models.constant_maps import convolve
-from cnsr.models.generator import Generator, Given, Place, Step
+from cnsr.models.generator import Generator, Given, ImageDerivative, Place, Step
 from cnsr.models.losses import ImageLoss, LossScales
+from cnsr.models.unet_derivative import BlockValues, DownLevel, UnetDerivative, UpLevel
 
 CHANNELS = (128, 256, 512, 512, 512, 512, 512)
 """Of the features at each level, from the full resolution down."""
 UP_NAMES = ("3", "2", "1", "6", "5", "4")
 """By what published checkpoints call the way up to each level but the deepest."""
 SCALES = LossScales(l1=0.5, nll=1.0, nll_iterations=20_000)
+
+BlockCall = Callable[[str, Sequence[Tensor], Tensor | None], Tensor]
+"""Returns the features that a block, by its name, makes of maps and of vectors that stand for constant maps."""
 
 
 class Unet(Generator):
@@ -61,32 +65,61 @@ class Unet(Generator):
         """Return the image [B, C, S, S]."""
         return self.criterion.image(self(given))
 
+    def derivative(self, given: Given, outputs: int) -> ImageDerivative | None:  # noqa: ARG002 - however few
+        """Return the derivative of what `sample` makes of one view."""
+        values: dict[str, BlockValues] = {}
+
+        def call(name: str, maps: Sequence[Tensor], constants: Tensor | None) -> Tensor:
+            block = self._block(name)
+            hidden, features = block.values(maps, constants)
+            values[name] = BlockValues(*block.weights, hidden, features)
+            return features
+
+        with torch.no_grad():
+            output = self.final(self._features(given, call))
+        with torch.enable_grad():
+            output.requires_grad_()
+            image = self.criterion.image(self._finished(output))
+            (slopes,) = torch.autograd.grad(image.sum(), output)  # each pixel has its own
+        down = [DownLevel(values[f"down_block{level + 1}"]) for level in range(len(CHANNELS))]
+        up = [UpLevel(values[f"up_block{name}"], self._upscale(name).weight) for name in UP_NAMES]
+        return UnetDerivative(down, up, self.final.weight.flatten(1), given, slopes[0])
+
     def forward(self, given: Given) -> Tensor:
         """Return the output Y [B, C, S, S] in float32, in log space if a loss is logarithmic; S a multiple of 64."""
+        return self._finished(self.final(self._features(given, self._call)))
+
+    def _finished(self, output: Tensor) -> Tensor:
+        output = output.float()
+        return F.relu(output) if self.settings.end_relu else output
+
+    def _features(self, given: Given, call: BlockCall) -> Tensor:
+        """Return the features of the way up at the full resolution; every block is called by `call`."""
         x = given.buffers.contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = []
         for level in range(len(CHANNELS)):
             if level:
                 x = max_pool(x)
-            x = self._down(level, *_seen(x, given))  # [B, channels, S / 2^level, S / 2^level]
+            x = call(f"down_block{level + 1}", *_seen(x, given))  # [B, channels, S / 2^level, S / 2^level]
             skips.append(x)
         skips.pop()
         for name in reversed(UP_NAMES):
-            x = _upscaled(cast("nn.ConvTranspose2d", self.get_submodule(f"upscale{name}")), x)
-            x = self._block(f"up_block{name}")([x, skips.pop()])
-        output: Tensor = self.final(x).float()
-        return F.relu(output) if self.settings.end_relu else output
+            x = call(f"up_block{name}", [_upscaled(self._upscale(name), x), skips.pop()], None)
+        return x
 
-    def _down(self, level: int, maps: Sequence[Tensor], constants: Tensor) -> Tensor:
-        """Return the features of a level from maps [B, C_i, s, s] and vectors [B, c] that stand for constant maps.
+    def _call(self, name: str, maps: Sequence[Tensor], constants: Tensor | None) -> Tensor:
+        """Return the features of a block from maps [B, C_i, s, s] and vectors [B, c] that stand for constant maps.
 
         In training on the CPU, the first level keeps no hidden values for the backward pass. They are the largest of
         all, and made of few channels: quickly computed once more.
         """
-        block = self._block(f"down_block{level + 1}")
-        if level == 0 and self.training and torch.is_grad_enabled() and constants.device.type == "cpu":
+        block = self._block(name)
+        if name == "down_block1" and self.training and torch.is_grad_enabled() and maps[0].device.type == "cpu":
             return cast("Tensor", checkpoint(block, maps, constants, use_reentrant=False, preserve_rng_state=False))
         return cast("Tensor", block(maps, constants))
+
+    def _upscale(self, name: str) -> nn.ConvTranspose2d:
+        return cast("nn.ConvTranspose2d", self.get_submodule(f"upscale{name}"))
 
     def _block(self, name: str) -> _Block:
         return cast("_Block", self.get_submodule(name))
@@ -133,12 +166,21 @@ class _Block(nn.Module):
             nn.ReLU(inplace=True),
         )
 
+    @property
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Of both convolutions."""
+        first, _, second, _ = self.model
+        return cast("nn.Conv2d", first).weight, cast("nn.Conv2d", second).weight
+
     def forward(self, maps: Sequence[Tensor], constants: Tensor | None = None) -> Tensor:
         """Return [B, outputs, s, s] from maps [B, C_i, s, s] and vectors [B, c] that stand for constant maps."""
+        return self.values(maps, constants)[1]
+
+    def values(self, maps: Sequence[Tensor], constants: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return what the first convolution makes, and then the second; arguments as for `forward`."""
         first, rectify, second, _ = self.model
-        x = rectify(_convolved(cast("nn.Conv2d", first), maps, constants))
-        result: Tensor = rectify(_convolved(cast("nn.Conv2d", second), [x], None))
-        return result
+        hidden: Tensor = rectify(_convolved(cast("nn.Conv2d", first), maps, constants))
+        return hidden, rectify(_convolved(cast("nn.Conv2d", second), [hidden], None))
 
 
 def _seen(features: Tensor, given: Given) -> tuple[list[Tensor], Tensor]:

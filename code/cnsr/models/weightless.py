@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cnsr.config import CopyConfig, SumConfig
-from cnsr.models.generator import Generator, Given, Place, Step
+from cnsr.models.generator import Generator, Given, ImageDerivative, Place, Step
 
 
 class Sum(Generator):
@@ -56,3 +56,7 @@ class Copy(Generator):
     def pointwise(self) -> bool:
         """As the copied generator."""
         return self._copied[0].pointwise
+
+    def derivative(self, given: Given, outputs: int) -> ImageDerivative | None:
+        """As the copied generator."""
+        return self._copied[0].derivative(given, outputs)

@@ -67,6 +67,28 @@ def convolve(parts: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
     return result
 
 
+def transposed(upstream: Tensor, weight: Tensor, border: bool) -> Tensor:
+    """Return what the transpose of a convolution makes of gradients.
+
+    Args:
+        upstream: [B, H, W, o], contiguous, H and W multiples of 4.
+        weight: [o, C, 3, 3].
+        border: whether the pixels around the image, which the kernel reaches too, are part of the result.
+
+    Returns:
+        [B, H, W, C], or with the border [B, H + 2, W + 2, C].
+    """
+    scenes, height, width, _ = upstream.shape
+    kernel, around = _transformed(weight), KERNEL - 1 if border else 0
+    inside = upstream.new_empty(1).expand(scenes, height, width, weight.shape[1])  # nothing but a shape
+    result = upstream.new_empty(scenes, height + around, width + around, weight.shape[1])
+    for chunk, tiles in _chunks(inside, len(weight)):
+        tiles.spread(upstream[chunk])
+        torch.bmm(tiles.products, kernel, out=tiles.data)
+        tiles.unload(result[chunk], border)
+    return result
+
+
 class _Convolution(torch.autograd.Function):
     """`convolve` of one part; the derivative goes back through the transposed matrices, with as few products."""
 
@@ -147,12 +169,12 @@ class _Tiles:
         _transform(on_data, self.padded.unfold(1, SIZE, TILE).unbind(-1), self.data_lines.unbind(0))
         _transform(on_data, self.data_lines.unfold(3, SIZE, TILE).unbind(-1), self.data_tiles.unbind(1))
 
-    def unload(self, gradient: Tensor) -> None:
-        """Turn a gradient of `data` into that of images [scenes, H, W, C]."""
+    def unload(self, gradient: Tensor, border: bool = False) -> None:
+        """Turn a gradient of `data` into that of images [scenes, H, W, C], or with their border [H + 2, W + 2]."""
         on_data = _matrices()[0]
         _transform_back(on_data, self.data_tiles.unbind(1), self.data_lines, 3)
         _transform_back(on_data, self.data_lines.unbind(0), self.padded, 1)
-        gradient.copy_(self.inside)
+        gradient.copy_(self.padded if border else self.inside)
         self.padded.zero_()  # the border is to be 0 for the next images
 
     def collect(self, results: Tensor) -> None:

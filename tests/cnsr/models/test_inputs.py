@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cnsr.models.inputs import join_representations, network_input, target_image
+from cnsr.models.inputs import join_representations, network_input, resized, target_image, unresized
 
 
 def test_passes_are_concatenated_in_the_given_order():
@@ -53,3 +53,12 @@ def test_smaller_representations_are_resized_to_the_largest():
     assert torch.equal(joined[:, 1:6, 1::2, 1::2], small)
     assert torch.equal(joined[:, 6:], large)
     assert torch.equal(join_representations([vector, vector])[:, 1:], vector)
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(8, 8, 4), (4, 4, 8), (6, 9, 5), (1, 1, 4), (5, 5, 5)])
+def test_gradients_go_back_through_resizing(height, width, size):
+    image = torch.rand(2, 3, height, width, requires_grad=True)
+    made = resized(image, size)
+    upstream = torch.randn_like(made)
+    (expected,) = torch.autograd.grad(made, image, upstream)
+    assert torch.allclose(unresized(upstream, height, width), expected, atol=1e-6)

@@ -59,3 +59,13 @@ def test_the_number_of_scenes_changes_nothing(deviation):
     together = winograd.convolve([maps], weight, bias)
     alone = torch.cat([winograd.convolve([scene[None]], weight, bias) for scene in maps])
     assert deviation(together, alone) < 1e-6
+
+
+@pytest.mark.parametrize("border", [False, True])
+@pytest.mark.parametrize("size", [4, 8])
+def test_the_transpose_reaches_the_pixels_around(size, border, deviation):
+    upstream, weight = torch.randn(3, size, size, 5), torch.randn(5, 7, 3, 3)
+    found = winograd.transposed(upstream, weight, border)
+    upstream = upstream.permute(0, 3, 1, 2).double()
+    expected = F.conv_transpose2d(upstream, weight.double(), padding=0 if border else 1)
+    assert deviation(found.permute(0, 3, 1, 2), expected) < 5e-6
