@@ -21,28 +21,47 @@ constexpr uint32_t kRowsPerTask = 4;
 constexpr uint32_t kSamplesPerPortion = 4096;
 constexpr auto kWatchInterval = std::chrono::milliseconds(50);
 
-void store(const Image& image, size_t i, float value) {
-    if (image.floats != nullptr) {
-        image.floats[i] = value;
-    } else {
-        image.halves[i] = to_half(value);
+// Writes pixels of a job to its images.
+class Writer {
+  public:
+    explicit Writer(const Job& job) : values_(values_of(job.view.settings.buffers)) {
+        for (uint32_t i = 0; i < kBufferCount; ++i) {
+            if (job.out[i].wanted()) targets_[count_++] = {job.out[i], i, channel_count(static_cast<Buffer>(i))};
+        }
     }
-}
 
-// Writes one pixel of every wanted image.
-void store_pixel(const Job& job, const ValueList& list, const PixelSums& sums, size_t pixel) {
-    std::array<Vec3, kBufferCount> values;
-    sums.resolve(list, values.data());
-    for (uint32_t i = 0; i < kBufferCount; ++i) {
-        if (!job.out[i].wanted()) continue;
-        const uint32_t channels = channel_count(static_cast<Buffer>(i));
-        const size_t first = channels * pixel;
-        store(job.out[i], first, values[i].x);
-        if (channels == 1) continue;
-        store(job.out[i], first + 1, values[i].y);
-        store(job.out[i], first + 2, values[i].z);
+    void store(const PixelSums& sums, size_t pixel) const {
+        std::array<Vec3, kBufferCount> means;
+        sums.resolve(values_, means.data());
+        for (const Target& target : std::span(targets_).first(count_)) {
+            const Vec3& mean = means[target.buffer];
+            const size_t first = target.channels * pixel;
+            store(target.image, first, mean.x);
+            if (target.channels == 1) continue;
+            store(target.image, first + 1, mean.y);
+            store(target.image, first + 2, mean.z);
+        }
     }
-}
+
+  private:
+    struct Target {
+        Image image;
+        uint32_t buffer;
+        uint32_t channels;
+    };
+
+    static void store(const Image& image, size_t i, float value) {
+        if (image.floats != nullptr) {
+            image.floats[i] = value;
+        } else {
+            image.halves[i] = to_half(value);
+        }
+    }
+
+    ValueList values_;
+    std::array<Target, kBufferCount> targets_{};
+    size_t count_ = 0;
+};
 
 // Adds samples [first, end) of every pixel of row `y`, in portions, so that a request to stop is heard within a row,
 // too. Returns false if there was one.
@@ -66,11 +85,11 @@ bool add_samples(const Job& job, uint32_t y, uint32_t first, uint32_t end, const
 void render_row(Job& job, uint32_t y, const std::atomic<bool>& stopped) {
     std::vector<PixelSums> row(job.view.size);
     if (!add_samples(job, y, 0, job.view.samples, stopped, row)) return;
-    const ValueList list = values_of(job.view.settings.buffers);
+    const Writer writer(job);
     uint64_t dropped = 0;
     for (uint32_t x = 0; x < job.view.size; ++x) {
         dropped += row[x].dropped();
-        store_pixel(job, list, row[x], static_cast<size_t>(y) * job.view.size + x);
+        writer.store(row[x], static_cast<size_t>(y) * job.view.size + x);
     }
     job.dropped.fetch_add(dropped, std::memory_order_relaxed);
 }
@@ -90,10 +109,10 @@ bool refine_row(const Job& job, Refinement& refinement, uint32_t y, const std::a
 }
 
 void store_view(Job& job, const Refinement& refinement) {
-    const ValueList list = values_of(job.view.settings.buffers);
+    const Writer writer(job);
     uint64_t dropped = 0;
     for (size_t pixel = 0; pixel < refinement.sums().size(); ++pixel) {
-        store_pixel(job, list, refinement.sums()[pixel], pixel);
+        writer.store(refinement.sums()[pixel], pixel);
         dropped += refinement.sums()[pixel].dropped();
     }
     job.dropped = dropped;
