@@ -152,7 +152,7 @@ RND_HD Vector3<F> apply_textures(const SceneData& scene, const MaskOf<F>& mask, 
     return colors.load();
 }
 
-// Describes the `surface` that `ray` has hit (in place: a copy takes as long as a tenth of all this). Only lanes in
+// Describes the `surface` that `ray` has hit (in place: copies would cost a fortieth of rendering). Only lanes in
 // `mask` have hit something; `hit` names some object of the scene in the others, too.
 template <class F>
 RND_HD void describe_surface(const SceneData& scene, const MaskOf<F>& mask, const RayOf<F>& ray, const HitOf<F>& hit,
