@@ -108,6 +108,14 @@ def test_all_kinds_of_scenes_load_alike(tracer: rendering.PathTracer, tmp_path: 
     assert "native" not in repr(tracer.load_scene(scene()))
 
 
+def test_scenes_that_show_nothing_are_not_one_scene(tracer: rendering.PathTracer, tmp_path: Path) -> None:
+    # Of lights alone: their geometry is the same, nothing.
+    for name, bounces in (("one", 2), ("other", 3)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(scene(bounces=bounces) | {"geometry": []}))
+    first = tracer.load_scene(tmp_path / "one.json")
+    assert tracer.load_scene(tmp_path / "other.json", first).native is not first.native
+
+
 def test_views_of_one_scene_share_what_was_built_of_it(tracer: rendering.PathTracer, tmp_path: Path) -> None:
     paths = []
     for number, position in enumerate([(0, 1, 2.5), (1, 1, 2.5)]):
